@@ -1,0 +1,1 @@
+"""marksim: a synthetic exchange."""
