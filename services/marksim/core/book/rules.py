@@ -1,0 +1,43 @@
+"""The limits of one instrument as the books check them: integers only, and all of them small enough for int64 sums."""
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Final
+
+from marksim.core.book.resting import LARGEST_MAX_ORDERS
+from marksim.core.errors import InvalidInput
+from marksim.core.types import MAX_PRICE_TICKS, MAX_QUANTITY_LOTS, Instrument
+
+MAX_NOTIONAL: Final = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """`min_notional` is in tick-lots: price_ticks * quantity_lots of an order is at least this."""
+
+    min_price_ticks: int
+    max_price_ticks: int
+    min_quantity_lots: int
+    max_quantity_lots: int
+    min_notional: int
+    reference_price_ticks: int
+    max_orders: int
+
+
+def rules_of(instrument: Instrument, max_orders: int) -> Rules:
+    """Check an instrument's limits; raises InvalidInput and names the field."""
+    name = instrument.symbol
+    low, high = instrument.min_price_ticks, instrument.max_price_ticks
+    if not 1 <= low <= high <= MAX_PRICE_TICKS:
+        raise InvalidInput(f"{name}: price bands {low}..{high} are not within 1..{MAX_PRICE_TICKS}")
+    if not low <= instrument.reference_price_ticks <= high:
+        raise InvalidInput(f"{name}: reference_price_ticks {instrument.reference_price_ticks} is outside {low}..{high}")
+    smallest, largest = instrument.min_quantity_lots, instrument.max_quantity_lots
+    if not 1 <= smallest <= largest <= MAX_QUANTITY_LOTS:
+        raise InvalidInput(f"{name}: order sizes {smallest}..{largest} are not within 1..{MAX_QUANTITY_LOTS}")
+    if not 1 <= max_orders <= LARGEST_MAX_ORDERS:
+        raise InvalidInput(f"{name}: max_orders {max_orders} is not within 1..{LARGEST_MAX_ORDERS}")
+    min_notional = ceil(instrument.min_notional / (instrument.tick_size * instrument.lot_size))
+    if not 0 <= min_notional <= MAX_NOTIONAL:
+        raise InvalidInput(f"{name}: min_notional {instrument.min_notional} is negative or too large")
+    return Rules(low, high, smallest, largest, min_notional, instrument.reference_price_ticks, max_orders)
