@@ -1,0 +1,150 @@
+"""Memory of the compiled book: one record of counters and arrays of orders, levels, occupancy bits and names.
+
+Slot 0 of `orders` is nobody, so 0 means "none" in every link and a fresh zeroed array is an empty book. Levels are indexed by
+price_ticks - min_price_ticks; as a book is never crossed, one ladder and one bitmap serve both sides.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marksim.core.book.rules import Rules
+from marksim.core.errors import InvalidInput
+from marksim.core.types import DEPTH, EXECUTION, QUOTE, Records
+
+MAX_LEVELS: Final = 1 << 26
+"""Widest price band the ladder is made for (20 bytes a level, touched pages only)."""
+
+FIRST_ORDERS: Final = 1024
+FIRST_ROWS: Final = 256
+
+COUNTERS: Final = np.dtype(
+    [
+        (name, "<i8")
+        for name in (
+            # Limits of the instrument; constant.
+            "min_price_ticks",
+            "max_price_ticks",
+            "min_quantity_lots",
+            "max_quantity_lots",
+            "min_notional",
+            "max_orders",
+            # Bitmap: where the second and third tier begin, and where the third ends; constant.
+            "tier1",
+            "tier2",
+            "tier_end",
+            # State.
+            "sequence",
+            "last_order_id",
+            "time_ns",
+            "order_count",
+            "free_slot",
+            # Level indices, -1 for an empty side.
+            "best_bid",
+            "best_ask",
+            # Last quote.
+            "bid_price_ticks",
+            "bid_quantity_lots",
+            "ask_price_ticks",
+            "ask_quantity_lots",
+            # Rows written by the running batch.
+            "executions",
+            "quotes",
+            "depth",
+            # Rows that the command needs before which the kernel stopped; 0 if it needs a slot instead.
+            "needed_executions",
+            "needed_depth",
+        )
+    ],
+    align=True,
+)
+
+ORDER: Final = np.dtype(
+    [
+        ("account", "<i8"),
+        ("serial", "<i8"),
+        ("order_id", "<i8"),
+        ("quantity_lots", "<i8"),
+        ("leaves_lots", "<i8"),
+        ("level", "<i4"),
+        ("previous", "<i4"),
+        ("next", "<i4"),
+        ("side", "<i4"),
+    ],
+    align=True,
+)
+"""A slot of the pool. `next` links the queue of a level, and the free list."""
+
+LEVEL: Final = np.dtype(
+    [("quantity_lots", "<i8"), ("head", "<i4"), ("tail", "<i4"), ("order_count", "<i4")], align=True
+)
+
+
+@dataclass(slots=True)
+class Memory:
+    """Everything the kernel reads and writes."""
+
+    counters: Records
+    orders: Records
+    levels: Records
+    bitmap: NDArray[np.uint64]
+    names: NDArray[np.int32]
+    executions: Records
+    quotes: Records
+    depth: Records
+
+    @property
+    def nbytes(self) -> int:
+        return sum(getattr(self, name).nbytes for name in self.__slots__)
+
+
+def allocate(rules: Rules) -> Memory:
+    """An empty book; raises InvalidInput when the price band is wider than MAX_LEVELS."""
+    level_count = rules.max_price_ticks - rules.min_price_ticks + 1
+    if level_count > MAX_LEVELS:
+        raise InvalidInput(f"price band of {level_count} ticks is wider than {MAX_LEVELS}; use a larger tick_size")
+    tier1 = level_count // 64 + 1
+    tier2 = tier1 + tier1 // 64 + 1
+    tier_end = tier2 + (tier2 - tier1) // 64 + 1
+    slots = min(FIRST_ORDERS, rules.max_orders)
+    counters = np.zeros(1, COUNTERS)
+    for name in ("min_price_ticks", "max_price_ticks", "min_quantity_lots", "max_quantity_lots", "min_notional", "max_orders"):
+        counters[name] = getattr(rules, name)
+    for name, value in (("tier1", tier1), ("tier2", tier2), ("tier_end", tier_end), ("best_bid", -1), ("best_ask", -1)):
+        counters[name] = value
+    counters["bid_price_ticks"] = counters["ask_price_ticks"] = rules.reference_price_ticks
+    orders = np.zeros(1, ORDER)
+    memory = Memory(
+        counters=counters,
+        orders=orders,
+        levels=np.zeros(level_count, LEVEL),
+        bitmap=np.zeros(tier_end, np.uint64),
+        names=np.zeros(0, np.int32),
+        executions=np.zeros(FIRST_ROWS, EXECUTION),
+        quotes=np.zeros(FIRST_ROWS, QUOTE),
+        depth=np.zeros(FIRST_ROWS, DEPTH),
+    )
+    grow_orders(memory, slots)
+    return memory
+
+
+def grow_orders(memory: Memory, slots: int) -> None:
+    """Make room for `slots` resting orders; the new slots go to the front of the free list. `names` must be rebuilt."""
+    old = len(memory.orders) - 1
+    orders = np.zeros(slots + 1, ORDER)
+    orders[: old + 1] = memory.orders
+    orders["next"][old + 1 : slots] = np.arange(old + 2, slots + 1)
+    orders["next"][slots] = memory.counters["free_slot"][0]
+    memory.counters["free_slot"] = old + 1
+    memory.orders = orders
+    # A power of two at least twice the slots keeps probe sequences short.
+    memory.names = np.zeros(1 << (2 * slots).bit_length(), np.int32)
+
+
+def grown(rows: Records, needed: int) -> Records:
+    """A longer array, at least doubled, that begins with the same rows."""
+    longer = np.zeros(max(2 * len(rows), needed), rows.dtype)
+    longer[: len(rows)] = rows
+    return longer

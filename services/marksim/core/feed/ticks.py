@@ -1,0 +1,105 @@
+"""From what a window did to a book, the tick that the feed shows."""
+
+from typing import Final
+
+from marksim.core.types import NS_PER_MINUTE, BookOutput, ExecutionKind, Instrument, Tick
+
+MINUTES: Final = 1_441
+"""The current simulated minute and the 1,440 before it."""
+
+
+class RollingVolume:
+    """What traded in the current simulated minute and the 1,440 before it, in a ring of one sum a minute."""
+
+    def __init__(self) -> None:
+        self._lots = [0] * MINUTES
+        self._minute = 0
+        self._total = 0
+
+    @property
+    def total_lots(self) -> int:
+        return self._total
+
+    def advance(self, time_ns: int) -> None:
+        """Make the minute of `time_ns` the current one; a time before it changes nothing."""
+        minute = time_ns // NS_PER_MINUTE
+        steps = minute - self._minute
+        if steps <= 0:
+            return
+        if steps >= MINUTES:
+            self._lots = [0] * MINUTES
+            self._total = 0
+        else:
+            for gone in range(self._minute + 1, minute + 1):
+                self._total -= self._lots[gone % MINUTES]
+                self._lots[gone % MINUTES] = 0
+        self._minute = minute
+
+    def add(self, time_ns: int, lots: int) -> None:
+        """Count a trade, and advance to its time."""
+        self.advance(time_ns)
+        self._lots[self._minute % MINUTES] += lots
+        self._total += lots
+
+
+class TickBuilder:
+    """Turns the outputs of one symbol's book into ticks.
+
+    There is a tick for every output with at least one quote or trade, also when the quote came back to where it was: then
+    something did happen in the window, and its quotes are in the frame. Its time is that of the last quote or trade, and never
+    before the previous tick's.
+    """
+
+    def __init__(self, instrument: Instrument) -> None:
+        reference = instrument.reference_price_ticks
+        self._volume = RollingVolume()
+        self._last = Tick(
+            tick_number=0,
+            time_ns=0,
+            last_price_ticks=reference,
+            bid_price_ticks=reference,
+            bid_quantity_lots=0,
+            ask_price_ticks=reference,
+            ask_quantity_lots=0,
+            volume_24h_lots=0,
+            trades_total=0,
+            volume_total_lots=0,
+            window_volume_lots=0,
+        )
+
+    @property
+    def last(self) -> Tick:
+        """The newest tick; before the first, tick_number and time_ns are 0 and all prices the opening reference."""
+        return self._last
+
+    def update(self, output: BookOutput) -> Tick | None:
+        """The tick of one window's output, or None if neither best price, best size nor a trade changed."""
+        trades = output.executions[output.executions["kind"] == ExecutionKind.TRADED]
+        if not len(trades) and not len(output.quotes):
+            return None
+        last = self._last
+        time_ns, price, window_volume = last.time_ns, last.last_price_ticks, 0
+        for trade_time_ns, price, lots in trades[["time_ns", "price_ticks", "quantity_lots"]].tolist():
+            self._volume.add(trade_time_ns, lots)
+            time_ns = max(time_ns, trade_time_ns)
+            window_volume += lots
+        bid, bid_lots = last.bid_price_ticks, last.bid_quantity_lots
+        ask, ask_lots = last.ask_price_ticks, last.ask_quantity_lots
+        if len(output.quotes):
+            _, quote_time_ns, bid, bid_lots, ask, ask_lots = output.quotes[-1].tolist()
+            time_ns = max(time_ns, quote_time_ns)
+        self._volume.advance(time_ns)
+        self._last = Tick(
+            tick_number=last.tick_number + 1,
+            time_ns=time_ns,
+            last_price_ticks=price,
+            bid_price_ticks=bid,
+            bid_quantity_lots=bid_lots,
+            ask_price_ticks=ask,
+            ask_quantity_lots=ask_lots,
+            volume_24h_lots=self._volume.total_lots,
+            trades_total=last.trades_total + len(trades),
+            volume_total_lots=last.volume_total_lots + window_volume,
+            window_volume_lots=window_volume,
+        )
+        return self._last
