@@ -1,0 +1,35 @@
+"""An informed trader: has a noisy idea of the value and takes what is offered on the wrong side of it."""
+
+from dataclasses import dataclass
+
+from marksim.core.agents.market import Market
+from marksim.core.types import Side
+
+
+@dataclass(frozen=True)
+class Informed:
+    """Parameters of `informed`. Prices in ticks, sizes in lots, times in simulated seconds."""
+
+    interval_s: float = 2.5
+    noise_ticks: float = 2.0
+    threshold_ticks: float = 1.5
+    size_lots: float = 260.0
+    max_position_lots: int = 60_000
+    value_sd_ticks: float = 6.0
+    """Of the value's change over a square root of a second; the same for all who watch the symbol."""
+    value_half_life_s: float = 14_400.0
+
+
+async def informed(market: Market, p: Informed) -> None:
+    """Now and then, compare the value with the best prices and take up to the value where it pays."""
+    rng = market.rng
+    while True:
+        await market.sleep(float(rng.exponential(p.interval_s)))
+        value = market.fundamental_ticks(p.value_sd_ticks, p.value_half_life_s) + p.noise_ticks * float(rng.standard_normal())
+        tick = market.tick
+        size = 1 + int(p.size_lots * float(rng.exponential()))
+        position = market.position_lots
+        if tick.ask_quantity_lots and value - tick.ask_price_ticks > p.threshold_ticks and position < p.max_position_lots:
+            market.limit(Side.BUY, int(value - p.threshold_ticks), size, immediate=True)
+        elif tick.bid_quantity_lots and tick.bid_price_ticks - value > p.threshold_ticks and position > -p.max_position_lots:
+            market.limit(Side.SELL, int(value + p.threshold_ticks) + 1, size, immediate=True)

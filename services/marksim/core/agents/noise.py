@@ -1,0 +1,45 @@
+"""A noise trader: buys and sells for reasons of its own, mostly by resting orders, and forgets old ones."""
+
+from collections import deque
+from dataclasses import dataclass
+
+from marksim.core.agents.market import Market, Order
+from marksim.core.types import Side
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Parameters of `noise`. Prices in ticks, sizes in lots, times in simulated seconds."""
+
+    interval_s: float = 1.0
+    market_share: float = 0.12
+    """Share of its orders that are market orders."""
+    size_lots: float = 60.0
+    size_tail: float = 2.2
+    """Exponent of the Pareto law of sizes; real ones are about 1.4 to 2.4."""
+    distance_ticks: float = 2.0
+    distance_tail: float = 1.1
+    """Limit prices lie `distance_ticks` times a Pareto variate away from the best opposite price."""
+    max_open: int = 40
+
+
+async def noise(market: Market, p: Noise) -> None:
+    """One order after each exponential pause; the oldest resting one goes when there are too many."""
+    rng = market.rng
+    resting: deque[Order] = deque()
+    while True:
+        await market.sleep(float(rng.exponential(p.interval_s)))
+        side = Side.BUY if rng.random() < 0.5 else Side.SELL
+        size = 1 + int(p.size_lots * min(50.0, float(rng.pareto(p.size_tail))))
+        if rng.random() < p.market_share:
+            market.market(side, size)
+            continue
+        distance = 1 + int(p.distance_ticks * min(2_000.0, float(rng.pareto(p.distance_tail))))
+        tick = market.tick
+        price = tick.ask_price_ticks - distance if side is Side.BUY else tick.bid_price_ticks + distance
+        price = max(market.instrument.min_price_ticks, min(market.instrument.max_price_ticks, price))
+        resting.append(market.limit(side, price, size))
+        while resting and (resting[0].closed or len(resting) > p.max_open):
+            oldest = resting.popleft()
+            if not oldest.closed:
+                market.cancel(oldest)

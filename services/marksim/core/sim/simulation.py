@@ -1,0 +1,53 @@
+"""Book and agents in one process: the same windows as over gRPC, with nothing between them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from marksim.core.agents import AgentSpec
+from marksim.core.book.book import OrderBook
+from marksim.core.feed.ticks import TickBuilder
+from marksim.core.sim.engine import AsyncTimeEngine, SymbolOutcome
+from marksim.core.types import BookOutput, Instrument, Tick
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolWindow:
+    """What one window did to one symbol."""
+
+    window: int
+    symbol: str
+    output: BookOutput
+    tick: Tick | None
+
+
+class Simulation:
+    """Runs a scenario's agents against its books. Windows in which nothing is due are skipped, which leaves the tape as it is."""
+
+    def __init__(
+        self, instruments: Sequence[Instrument], agents: Sequence[AgentSpec], *, seed: int, start_ns: int, lookahead_ns: int
+    ) -> None:
+        self.engine = AsyncTimeEngine(instruments, agents, seed=seed, start_ns=start_ns, lookahead_ns=lookahead_ns)
+        self.books = {instrument.symbol: OrderBook(instrument) for instrument in instruments}
+        self.ticks = {instrument.symbol: TickBuilder(instrument) for instrument in instruments}
+        self.window = -1
+
+    def run(self, until_ns: int) -> Iterator[SymbolWindow]:
+        """Run every window that ends by `until_ns`; yield what happened to each symbol that had commands, in order."""
+        engine = self.engine
+        last = (until_ns - engine.start_ns) // engine.lookahead_ns - 1
+        while (window := self._next_window()) is not None and window <= last:
+            self.window = window
+            outcomes = {}
+            for symbol, commands in engine.collect(window).items():
+                output = self.books[symbol].apply(commands)
+                tick = self.ticks[symbol].update(output)
+                outcomes[symbol] = SymbolOutcome(output.executions, tick)
+                yield SymbolWindow(window, symbol, output, tick)
+            engine.deliver(window, outcomes)
+        self.window = max(self.window, last)
+
+    def _next_window(self) -> int | None:
+        due_ns = self.engine.next_due_ns
+        if due_ns is None:
+            return None
+        return max(self.window + 1, (due_ns - self.engine.start_ns) // self.engine.lookahead_ns)

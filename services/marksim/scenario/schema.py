@@ -1,0 +1,181 @@
+"""The shape of a scenario file, schema 1, validated by pydantic.
+
+Decimal text ("0.50") stands for sizes and prices; it becomes exact integers in `Scenario.instruments`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+
+from marksim.core.agents import AGENT_TYPES, AgentSpec
+from marksim.core.types import NS_PER_MS, NS_PER_S, NS_PER_US, Instrument
+
+
+def _decimal(value: object) -> str:
+    """Exact text of a positive decimal number; floats are read by their shortest text, as YAML wrote them."""
+    text = str(value)
+    try:
+        number = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"must be a decimal number such as 0.50, not {text!r}") from None
+    if "/" in text or number <= 0:
+        raise ValueError(f"must be a decimal number above 0, not {text!r}")
+    return text
+
+
+DecimalText = Annotated[str, BeforeValidator(_decimal)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,47}$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InstrumentModel(_Model):
+    """One traded symbol."""
+
+    symbol: Annotated[str, Field(pattern=r"^[A-Z0-9]{1,12}/[A-Z0-9]{1,12}$")]
+    tick_size: DecimalText
+    lot_size: DecimalText
+    reference_price: DecimalText
+    min_price: DecimalText
+    max_price: DecimalText
+    min_quantity: DecimalText | None = None
+    max_quantity: DecimalText | None = None
+    maker_fee_ppm: int = Field(default=0, ge=-100_000, le=100_000)
+    taker_fee_ppm: int = Field(default=0, ge=-100_000, le=100_000)
+
+    @model_validator(mode="after")
+    def _prices_lie_on_the_grid(self) -> "InstrumentModel":
+        for field, step in (
+            ("reference_price", self.tick_size),
+            ("min_price", self.tick_size),
+            ("max_price", self.tick_size),
+            ("min_quantity", self.lot_size),
+            ("max_quantity", self.lot_size),
+        ):
+            value = getattr(self, field)
+            if value is not None and (Fraction(value) / Fraction(step)).denominator != 1:
+                raise ValueError(f"{field} {value} is not a multiple of {step}")
+        if not Fraction(self.min_price) <= Fraction(self.reference_price) <= Fraction(self.max_price):
+            raise ValueError("reference_price must lie between min_price and max_price")
+        return self
+
+    def build(self) -> Instrument:
+        """The same as exact integers of ticks and lots."""
+        base, quote = self.symbol.split("/")
+        tick, lot = Fraction(self.tick_size), Fraction(self.lot_size)
+        return Instrument(
+            symbol=self.symbol,
+            base_asset=base,
+            quote_asset=quote,
+            tick_size=tick,
+            lot_size=lot,
+            reference_price_ticks=int(Fraction(self.reference_price) / tick),
+            min_price_ticks=int(Fraction(self.min_price) / tick),
+            max_price_ticks=int(Fraction(self.max_price) / tick),
+            min_quantity_lots=int(Fraction(self.min_quantity) / lot) if self.min_quantity else 1,
+            max_quantity_lots=int(Fraction(self.max_quantity) / lot) if self.max_quantity else 1_000_000_000,
+            maker_fee_ppm=self.maker_fee_ppm,
+            taker_fee_ppm=self.taker_fee_ppm,
+        )
+
+
+class Latency(_Model):
+    """How long an order takes to the book, and an event from the book to the agent, simulated microseconds."""
+
+    order_us: int = Field(default=20_000, ge=0, le=60_000_000)
+    feed_us: int = Field(default=30_000, ge=0, le=60_000_000)
+
+
+class AgentModel(_Model):
+    """One agent or, with `count`, several alike, named NAME-1, NAME-2, ..."""
+
+    name: Name
+    type: str
+    count: int = Field(default=1, ge=0, le=10_000)
+    symbol: str | None = None
+    latency: Latency = Latency()
+    params: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _params_fit_the_type(self) -> "AgentModel":
+        if self.type not in AGENT_TYPES:
+            raise ValueError(f"type {self.type!r} is unknown; known are {', '.join(sorted(AGENT_TYPES))}")
+        unknown = sorted(self.params.keys() - AGENT_TYPES[self.type].parameters.__dataclass_fields__.keys())
+        if unknown:
+            raise ValueError(f"params {', '.join(unknown)}: unknown to agent type {self.type}")
+        self.build_params()
+        return self
+
+    def build_params(self) -> Any:
+        """The parameter dataclass of the agent's type, validated."""
+        return TypeAdapter(AGENT_TYPES[self.type].parameters).validate_python(self.params)
+
+
+class Scenario(_Model):
+    """A whole scenario, resolved. Bound to (`hash`, `seed`), a run always gives the same tape."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    name: Name
+    description: str = ""
+    seed: int = Field(default=1, ge=0, lt=1 << 63)
+    start: datetime = datetime(2025, 1, 6, tzinfo=UTC)
+    speed: Annotated[float, Field(gt=0, le=1e6)] | Literal["max"] = 10
+    lookahead_ms: int = Field(default=50, ge=1, le=60_000)
+    traded: tuple[InstrumentModel, ...] = Field(alias="instruments", min_length=1, max_length=64)
+    agents: tuple[AgentModel, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "Scenario":
+        symbols = [instrument.symbol for instrument in self.traded]
+        for what, names in (("instruments", symbols), ("agents", [spec.name for spec in self.agent_specs()])):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{what}: {', '.join(twice)} stands there twice")
+        for agent in self.agents:
+            if agent.symbol is not None and agent.symbol not in symbols:
+                raise ValueError(f"agents.{agent.name}.symbol: {agent.symbol} is not among the instruments")
+        return self
+
+    @property
+    def start_ns(self) -> int:
+        """Simulated time at which window 0 begins."""
+        moment = self.start if self.start.tzinfo else self.start.replace(tzinfo=UTC)
+        return int(moment.timestamp()) * NS_PER_S + moment.microsecond * NS_PER_US
+
+    @property
+    def lookahead_ns(self) -> int:
+        """Length of a window."""
+        return self.lookahead_ms * NS_PER_MS
+
+    @property
+    def hash(self) -> str:
+        """SHA-256, hex, of everything but the seed and the speed, which does not touch the tape."""
+        content = self.model_dump(mode="json", exclude={"seed", "speed"}, by_alias=True)
+        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        """What is traded, in the order of the file."""
+        return tuple(instrument.build() for instrument in self.traded)
+
+    def agent_specs(self) -> tuple[AgentSpec, ...]:
+        """One entry an agent, in the order of the file: the agent's place is its account."""
+        return tuple(self._expand())
+
+    def _expand(self) -> Iterator[AgentSpec]:
+        for model in self.agents:
+            for number in range(1, model.count + 1):
+                yield AgentSpec(
+                    name=model.name if model.count == 1 else f"{model.name}-{number}",
+                    type=model.type,
+                    symbol=model.symbol or self.traded[0].symbol,
+                    order_latency_ns=model.latency.order_us * NS_PER_US,
+                    feed_latency_ns=model.latency.feed_us * NS_PER_US,
+                    parameters=model.build_params(),
+                )
