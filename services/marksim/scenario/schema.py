@@ -6,6 +6,7 @@ Decimal text ("0.50") stands for sizes and prices; it becomes exact integers in 
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Annotated, Any, Literal
@@ -156,8 +157,10 @@ class Scenario(_Model):
 
     @property
     def hash(self) -> str:
-        """SHA-256, hex, of everything but the seed and the speed, which does not touch the tape."""
+        """SHA-256, hex, of everything but the seed and the speed, which does not touch the tape; defaults are written out."""
         content = self.model_dump(mode="json", exclude={"seed", "speed"}, by_alias=True)
+        for agent, model in zip(content["agents"], self.agents, strict=True):
+            agent["params"] = asdict(model.build_params())
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def instruments(self) -> tuple[Instrument, ...]:

@@ -11,8 +11,8 @@ from marksim.core.types import Side
 class MarketMaker:
     """Parameters of `market_maker`. Prices in ticks, sizes in lots, times in simulated seconds."""
 
-    requote_s: float = 0.6
-    half_spread_ticks: float = 1.2
+    requote_s: float = 0.5
+    half_spread_ticks: float = 2.0
     levels: int = 3
     level_step_ticks: float = 2.0
     size_lots: int = 300

@@ -17,9 +17,10 @@ class Noise:
     size_lots: float = 60.0
     size_tail: float = 2.2
     """Exponent of the Pareto law of sizes; real ones are about 1.4 to 2.4."""
+    nearest_ticks: int = 3
     distance_ticks: float = 2.0
     distance_tail: float = 1.1
-    """Limit prices lie `distance_ticks` times a Pareto variate away from the best opposite price."""
+    """Limit prices lie `nearest_ticks` and `distance_ticks` times a Pareto variate away from the best opposite price."""
     max_open: int = 40
 
 
@@ -34,7 +35,7 @@ async def noise(market: Market, p: Noise) -> None:
         if rng.random() < p.market_share:
             market.market(side, size)
             continue
-        distance = 1 + int(p.distance_ticks * min(2_000.0, float(rng.pareto(p.distance_tail))))
+        distance = p.nearest_ticks + int(p.distance_ticks * min(2_000.0, float(rng.pareto(p.distance_tail))))
         tick = market.tick
         price = tick.ask_price_ticks - distance if side is Side.BUY else tick.bid_price_ticks + distance
         price = max(market.instrument.min_price_ticks, min(market.instrument.max_price_ticks, price))

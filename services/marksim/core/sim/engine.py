@@ -26,8 +26,11 @@ Command = tuple[int, ...]
 
 _SHOWN_TICKS = 256
 _TRADED = int(ExecutionKind.TRADED)
-_COLUMNS = ("kind", "time_ns", "account", "serial", "price_ticks", "quantity_lots", "leaves_lots")
-_MAKER_COLUMNS = ("maker_account", "maker_serial", "maker_leaves_lots")
+_COLUMNS = (
+    *("kind", "time_ns", "price_ticks", "quantity_lots"),
+    *("account", "serial", "leaves_lots"),
+    *("maker_account", "maker_serial", "maker_leaves_lots"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,21 +205,18 @@ class AsyncTimeEngine:
 
     def _notify(self, executions: Records, end_ns: int) -> None:
         tasks, known = self._tasks, len(self._tasks)
-        rows = zip(*(executions[name].tolist() for name in _COLUMNS), strict=True)
-        for kind, time_ns, account, serial, price, quantity, leaves in rows:
+        # In sequence order, so that a fill reaches its order before the order's end does.
+        for kind, time_ns, price, quantity, *parties in zip(*(executions[name].tolist() for name in _COLUMNS), strict=True):
+            account, serial, leaves = parties[:3]
             if 0 < account <= known:
                 task = tasks[account - 1]
                 visible = max(time_ns + task.spec.feed_latency_ns, end_ns)
                 task.account.inbox.append((visible, serial, kind, price, quantity, leaves))
-        trades = executions[executions["kind"] == _TRADED]
-        if not len(trades):
-            return
-        rows = zip(*(trades[name].tolist() for name in ("time_ns", "price_ticks", "quantity_lots", *_MAKER_COLUMNS)), strict=True)
-        for time_ns, price, quantity, account, serial, leaves in rows:
-            if 0 < account <= known:
-                task = tasks[account - 1]
+            if kind == _TRADED and 0 < parties[3] <= known:
+                maker, serial, leaves = parties[3:]
+                task = tasks[maker - 1]
                 visible = max(time_ns + task.spec.feed_latency_ns, end_ns)
-                task.account.inbox.append((visible, serial, _TRADED, price, quantity, leaves))
+                task.account.inbox.append((visible, serial, kind, price, quantity, leaves))
 
     def _publish(self, feed: SymbolFeed, tick: Tick, end_ns: int) -> None:
         feed.shown.append((end_ns, tick))

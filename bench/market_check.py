@@ -1,0 +1,196 @@
+"""Is the default market a market? Runs a scenario in process for many seeds and holds it against stated bounds.
+
+    python bench/market_check.py --seeds 1-20 --hours 24 --out build/market-check.jsonl
+
+Resumable: a seed whose line stands in the output file (same scenario hash and hours) is not run again. Exit status 1 where a
+bound is broken. Figures are of simulated time; the spread is time-weighted, returns are of the mid on a one-minute grid.
+"""
+
+import argparse
+import json
+import math
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from marksim.core.sim.simulation import Simulation
+from marksim.core.types import NS_PER_MINUTE, NS_PER_S, ExecutionKind, Tick
+from marksim.scenario import Scenario, load_scenario
+
+ACCEPTED, TRADED = int(ExecutionKind.ACCEPTED), int(ExecutionKind.TRADED)
+
+BOUNDS: dict[str, tuple[float, float]] = {
+    "orders_per_s": (20, math.inf),
+    "trades_per_s": (1, math.inf),
+    "ticks_per_wall_s": (60, math.inf),
+    "spread_median": (1, 6),
+    "spread_p99": (1, 20),
+    "empty_side_s": (0, 0),
+    "sd_1min_bp": (3, 8),
+    "drift": (0, 0.1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured on one seed."""
+
+    scenario: str
+    hours: float
+    seed: int
+    orders_per_s: float
+    trades_per_s: float
+    ticks_per_wall_s: float
+    spread_median: float
+    spread_p99: float
+    empty_side_s: float
+    sd_1min_bp: float
+    drift: float
+    failed_agents: int
+    wall_s: float
+
+    def broken(self) -> list[str]:
+        """Names of the bounds that do not hold."""
+        names = [name for name, (low, high) in BOUNDS.items() if not low <= getattr(self, name) <= high]
+        return [*names, *(["failed_agents"] if self.failed_agents else [])]
+
+
+class Watch:
+    """Gathers the figures of one symbol while it trades. The first simulated minute, in which the book fills, is left out."""
+
+    def __init__(self, start_ns: int, end_ns: int) -> None:
+        self.from_ns = start_ns + NS_PER_MINUTE
+        self.end_ns = end_ns
+        self.spread_ns: dict[int, int] = {}
+        self.empty_ns = 0
+        self.mids: list[float] = []
+        self.ticks = 0
+        self.last: Tick | None = None
+        self._next_minute_ns = self.from_ns
+
+    def tick(self, tick: Tick) -> None:
+        """Take in a tick: the state before it lasted until now."""
+        self._hold(tick.time_ns)
+        self.last = tick
+        self.ticks += tick.time_ns >= self.from_ns
+
+    def finish(self) -> None:
+        """The last state lasts until the end."""
+        self._hold(self.end_ns)
+
+    def _hold(self, until_ns: int) -> None:
+        last = self.last
+        if last is None:
+            return
+        while self._next_minute_ns <= until_ns:
+            self.mids.append(0.5 * (last.bid_price_ticks + last.ask_price_ticks))
+            self._next_minute_ns += NS_PER_MINUTE
+        held_ns = until_ns - max(last.time_ns, self.from_ns)
+        if held_ns <= 0:
+            return
+        if last.bid_quantity_lots == 0 or last.ask_quantity_lots == 0:
+            self.empty_ns += held_ns
+        else:
+            spread = last.ask_price_ticks - last.bid_price_ticks
+            self.spread_ns[spread] = self.spread_ns.get(spread, 0) + held_ns
+
+    def spread_quantile(self, share: float) -> float:
+        """Time-weighted quantile of the spread in ticks."""
+        total, so_far = sum(self.spread_ns.values()), 0
+        for spread in sorted(self.spread_ns):
+            so_far += self.spread_ns[spread]
+            if so_far >= share * total:
+                return spread
+        return math.inf
+
+
+def measure(scenario: Scenario, hours: float) -> Figures:
+    """Run one seed and measure its first symbol."""
+    begun = time.monotonic()
+    instruments, start_ns = scenario.instruments(), scenario.start_ns
+    end_ns = start_ns + int(hours * 3_600) * NS_PER_S
+    simulation = Simulation(
+        instruments, scenario.agent_specs(), seed=scenario.seed, start_ns=start_ns, lookahead_ns=scenario.lookahead_ns
+    )
+    watch = Watch(start_ns, end_ns)
+    orders = trades = 0
+    for outcome in simulation.run(end_ns):
+        kinds = outcome.output.executions["kind"]
+        if outcome.tick is not None:
+            watch.tick(outcome.tick)
+        orders += int(np.count_nonzero(kinds == ACCEPTED))
+        trades += int(np.count_nonzero(kinds == TRADED))
+    watch.finish()
+    seconds = (end_ns - start_ns) / NS_PER_S
+    returns = np.diff(np.log(np.array(watch.mids)))
+    return Figures(
+        scenario=scenario.hash,
+        hours=hours,
+        seed=scenario.seed,
+        orders_per_s=round(orders / seconds, 3),
+        trades_per_s=round(trades / seconds, 3),
+        ticks_per_wall_s=round(10 * watch.ticks / (seconds - 60), 2),
+        spread_median=watch.spread_quantile(0.5),
+        spread_p99=watch.spread_quantile(0.99),
+        empty_side_s=watch.empty_ns / NS_PER_S,
+        sd_1min_bp=round(1e4 * float(np.std(returns)), 3),
+        drift=round(abs(math.log(watch.mids[-1] / instruments[0].reference_price_ticks)), 5),
+        failed_agents=len(simulation.engine.failures),
+        wall_s=round(time.monotonic() - begun, 1),
+    )
+
+
+def _one(reference: str, overrides: list[str], seed: int, hours: float) -> Figures:
+    return measure(load_scenario(reference, overrides, seed), hours)
+
+
+def _done(path: Path, scenario_hash: str, hours: float) -> dict[int, Figures]:
+    if not path.exists():
+        return {}
+    rows = [Figures(**json.loads(line)) for line in path.read_text().splitlines()]
+    return {row.seed: row for row in rows if row.scenario == scenario_hash and row.hours == hours}
+
+
+def _seeds(text: str) -> list[int]:
+    first, _, last = text.partition("-")
+    return list(range(int(first), int(last or first) + 1))
+
+
+def main() -> int:
+    """Run what is missing, print the table, and say which bounds are broken."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--scenario", default="default")
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="PATH=VALUE")
+    parser.add_argument("--seeds", type=_seeds, default=_seeds("1-20"), metavar="A-B")
+    parser.add_argument("--hours", type=float, default=24.0)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("build/market-check.jsonl"))
+    args = parser.parse_args()
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    done = _done(args.out, load_scenario(args.scenario, args.overrides).hash, args.hours)
+    print(" | ".join(field.name for field in fields(Figures)[2:]), flush=True)
+    wanted = [seed for seed in args.seeds if seed not in done]
+    rows = [done[seed] for seed in args.seeds if seed in done]
+    for row in rows:
+        print(" | ".join(str(value) for value in list(asdict(row).values())[2:]))
+    with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool, args.out.open("a") as out:
+        for future in [pool.submit(_one, args.scenario, args.overrides, seed, args.hours) for seed in wanted]:
+            row = future.result()
+            rows.append(row)
+            out.write(json.dumps(asdict(row)) + "\n")
+            out.flush()
+            print(" | ".join(str(value) for value in list(asdict(row).values())[2:]), flush=True)
+    broken = {row.seed: row.broken() for row in rows if row.broken()}
+    for seed, names in broken.items():
+        print(f"seed {seed}: out of bounds: {', '.join(f'{name} (wanted {BOUNDS.get(name, (0, 0))})' for name in names)}")
+    print(f"{len(rows) - len(broken)} passed, {len(broken)} failed")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
