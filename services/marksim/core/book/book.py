@@ -79,7 +79,7 @@ class OrderBook:
                 break
             self._make_room(quotes)
         return BookOutput(
-            memory.executions[:executions].copy(), memory.quotes[:quotes].copy(), memory.depth[:depth].copy()
+            _copy_of(memory.executions, executions), _copy_of(memory.quotes, quotes), _copy_of(memory.depth, depth)
         )
 
     def depth(self, levels: int | None = None) -> Records:
@@ -140,3 +140,8 @@ class OrderBook:
             memory.executions = grown(memory.executions, int(counters["needed_executions"]))
         if counters["needed_depth"] > len(memory.depth):
             memory.depth = grown(memory.depth, int(counters["needed_depth"]))
+
+
+def _copy_of(rows: Records, count: int) -> Records:
+    """The first rows as an array of their own; through bytes, as NumPy copies records field by field, ten times slower."""
+    return np.ndarray((count,), rows.dtype, bytearray(rows[:count].tobytes()))

@@ -4,6 +4,8 @@ from typing import Final
 
 from marksim.core.types import NS_PER_MINUTE, BookOutput, ExecutionKind, Instrument, Tick
 
+TRADED: Final = int(ExecutionKind.TRADED)
+
 MINUTES: Final = 1_441
 """The current simulated minute and the 1,440 before it."""
 
@@ -74,19 +76,24 @@ class TickBuilder:
 
     def update(self, output: BookOutput) -> Tick | None:
         """The tick of one window's output, or None if neither best price, best size nor a trade changed."""
-        trades = output.executions[output.executions["kind"] == ExecutionKind.TRADED]
-        if not len(trades) and not len(output.quotes):
+        executions = output.executions
+        # Windows are small and this runs for every one of them: a scan of bytes is much cheaper than a mask.
+        trades = [row for row, kind in enumerate(executions["kind"].tobytes()) if kind == TRADED]
+        if not trades and not len(output.quotes):
             return None
         last = self._last
         time_ns, price, window_volume = last.time_ns, last.last_price_ticks, 0
-        for trade_time_ns, price, lots in trades[["time_ns", "price_ticks", "quantity_lots"]].tolist():
+        for row in trades:
+            trade_time_ns = int(executions["time_ns"][row])
+            price = int(executions["price_ticks"][row])
+            lots = int(executions["quantity_lots"][row])
             self._volume.add(trade_time_ns, lots)
             time_ns = max(time_ns, trade_time_ns)
             window_volume += lots
         bid, bid_lots = last.bid_price_ticks, last.bid_quantity_lots
         ask, ask_lots = last.ask_price_ticks, last.ask_quantity_lots
         if len(output.quotes):
-            _, quote_time_ns, bid, bid_lots, ask, ask_lots = output.quotes[-1].tolist()
+            _, quote_time_ns, bid, bid_lots, ask, ask_lots = output.quotes.item(-1)
             time_ns = max(time_ns, quote_time_ns)
         self._volume.advance(time_ns)
         self._last = Tick(
