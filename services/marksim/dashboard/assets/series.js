@@ -1,0 +1,56 @@
+// The page's own copy of one symbol's series: plain arrays that never grow past their bound.
+(function () {
+  "use strict";
+  const marksim = (window.marksim = window.marksim || {});
+  const TICKS = 1500;
+  const CANDLES = 150;
+
+  const TICK_COLUMNS = ["time_ms", "last", "bid", "ask", "bid_size", "ask_size", "trades"];
+  const CANDLE_COLUMNS = ["time_ms", "open", "high", "low", "close", "volume", "trades"];
+
+  const columns = (names) => Object.fromEntries(names.map((name) => [name, []]));
+
+  function trim(series, bound) {
+    const surplus = series.time_ms.length - bound;
+    if (surplus > 0) for (const column of Object.values(series)) column.splice(0, surplus);
+  }
+
+  class Series {
+    constructor() {
+      this.clear();
+    }
+
+    clear() {
+      this.ticks = columns(TICK_COLUMNS);
+      this.candles = columns(CANDLE_COLUMNS);
+      this.generation = "";
+      this.next = 0;
+    }
+
+    // What to tell the server, so that it sends only what is newer.
+    cursor() {
+      const starts = this.candles.time_ms;
+      const newest = starts.length ? starts[starts.length - 1] : 0;
+      return { generation: this.generation, after: this.next, candles_from_ms: newest };
+    }
+
+    // Take a batch. Returns whether anything came that is worth drawing.
+    add(batch) {
+      if (batch.reset) this.clear();
+      this.generation = batch.generation;
+      this.next = batch.next;
+      for (const name of TICK_COLUMNS) this.ticks[name].push(...batch.ticks[name]);
+      trim(this.ticks, TICKS);
+      // The server repeats the open candle, which has grown since.
+      const starts = this.candles.time_ms;
+      if (batch.candles.time_ms.length && starts.length && starts[starts.length - 1] === batch.candles.time_ms[0]) {
+        for (const name of CANDLE_COLUMNS) this.candles[name].pop();
+      }
+      for (const name of CANDLE_COLUMNS) this.candles[name].push(...batch.candles[name]);
+      trim(this.candles, CANDLES);
+      return batch.reset || batch.ticks.time_ms.length > 0;
+    }
+  }
+
+  marksim.Series = Series;
+})();
