@@ -25,11 +25,23 @@ async def informed(market: Market, p: Informed) -> None:
     rng = market.rng
     while True:
         await market.sleep(float(rng.exponential(p.interval_s)))
-        value = market.fundamental_ticks(p.value_sd_ticks, p.value_half_life_s) + p.noise_ticks * float(rng.standard_normal())
+        value = market.fundamental_ticks(
+            p.value_sd_ticks, p.value_half_life_s
+        ) + p.noise_ticks * float(rng.standard_normal())
         tick = market.tick
         size = 1 + int(p.size_lots * float(rng.exponential()))
         position = market.position_lots
-        if tick.ask_quantity_lots and value - tick.ask_price_ticks > p.threshold_ticks and position < p.max_position_lots:
+        if (
+            tick.ask_quantity_lots
+            and value - tick.ask_price_ticks > p.threshold_ticks
+            and position < p.max_position_lots
+        ):
             market.limit(Side.BUY, int(value - p.threshold_ticks), size, immediate=True)
-        elif tick.bid_quantity_lots and tick.bid_price_ticks - value > p.threshold_ticks and position > -p.max_position_lots:
-            market.limit(Side.SELL, int(value + p.threshold_ticks) + 1, size, immediate=True)
+        elif (
+            tick.bid_quantity_lots
+            and tick.bid_price_ticks - value > p.threshold_ticks
+            and position > -p.max_position_lots
+        ):
+            market.limit(
+                Side.SELL, int(value + p.threshold_ticks) + 1, size, immediate=True
+            )

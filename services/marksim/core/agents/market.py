@@ -61,7 +61,14 @@ class Market(Protocol):
         """
         ...
 
-    def limit(self, side: Side, price_ticks: int, quantity_lots: int, *, immediate: bool = False) -> Order:
+    def limit(
+        self,
+        side: Side,
+        price_ticks: int,
+        quantity_lots: int,
+        *,
+        immediate: bool = False,
+    ) -> Order:
         """Send a limit order, good till cancelled or, if `immediate`, immediate or cancel."""
         ...
 

@@ -16,9 +16,9 @@ class MarketMaker:
     levels: int = 3
     level_step_ticks: float = 2.0
     size_lots: int = 300
-    skew_ticks_per_size: float = 0.35
+    skew_ticks_per_size: float = 0.3
     """How far fair value leans against each `size_lots` of inventory."""
-    max_position_sizes: float = 20.0
+    max_position_sizes: float = 80.0
     volatility_weight: float = 0.35
     """How much of the mid's recent absolute change widens the half spread."""
 
@@ -35,7 +35,10 @@ async def market_maker(market: Market, p: MarketMaker) -> None:
         previous_mid = mid
         inventory = market.position_lots / p.size_lots
         fair = mid - p.skew_ticks_per_size * inventory
-        half = p.half_spread_ticks * (0.75 + 0.5 * market.rng.random()) + p.volatility_weight * unrest
+        half = (
+            p.half_spread_ticks * (0.75 + 0.5 * market.rng.random())
+            + p.volatility_weight * unrest
+        )
         for side in (Side.BUY, Side.SELL):
             _quote_side(market, p, quotes, side, fair, half, inventory)
 
@@ -53,19 +56,33 @@ def _quote_side(
     full = sign * inventory >= p.max_position_sizes
     for level in range(p.levels):
         distance = half + level * p.level_step_ticks * (1.0 + 0.5 * level)
-        price = math.floor(fair - distance) if side is Side.BUY else math.ceil(fair + distance)
-        price = max(market.instrument.min_price_ticks, min(market.instrument.max_price_ticks, price))
+        price = (
+            math.floor(fair - distance)
+            if side is Side.BUY
+            else math.ceil(fair + distance)
+        )
+        price = max(
+            market.instrument.min_price_ticks,
+            min(market.instrument.max_price_ticks, price),
+        )
         present = quotes.get((side, level))
         resting = present is not None and not present.closed
-        tolerance = level  # outer levels may lie a little off: fewer messages, the same book
+        tolerance = (
+            level  # outer levels may lie a little off: fewer messages, the same book
+        )
         if resting and present is not None:
-            well_placed = abs(present.price_ticks - price) <= tolerance and present.leaves_lots * 3 >= p.size_lots
+            well_placed = (
+                abs(present.price_ticks - price) <= tolerance
+                and present.leaves_lots * 3 >= p.size_lots
+            )
             if well_placed and not full:
                 continue
             market.cancel(present)
             del quotes[side, level]
         if not full:
-            size = 1 + int(p.size_lots * (0.5 + market.rng.random()) * (1.0 + 0.5 * level))
+            size = 1 + int(
+                p.size_lots * (0.5 + market.rng.random()) * (1.0 + 0.5 * level)
+            )
             quotes[side, level] = market.limit(side, price, size)
 
 
@@ -73,9 +90,7 @@ def _microprice(market: Market) -> float:
     """Mid, leaning to the side with less behind it."""
     tick = market.tick
     bid, ask = tick.bid_price_ticks, tick.ask_price_ticks
-    if tick.bid_quantity_lots == 0 and tick.ask_quantity_lots == 0:
-        return float(tick.last_price_ticks)
     if tick.bid_quantity_lots == 0 or tick.ask_quantity_lots == 0:
-        return float(ask if tick.bid_quantity_lots == 0 else bid)
+        return float(tick.last_price_ticks)  # a lone side says nothing of value: following it would run away
     share = tick.bid_quantity_lots / (tick.bid_quantity_lots + tick.ask_quantity_lots)
     return bid + (ask - bid) * (0.25 + 0.5 * share)

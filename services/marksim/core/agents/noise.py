@@ -11,7 +11,7 @@ from marksim.core.types import Side
 class Noise:
     """Parameters of `noise`. Prices in ticks, sizes in lots, times in simulated seconds."""
 
-    interval_s: float = 1.0
+    interval_s: float = 0.8
     market_share: float = 0.12
     """Share of its orders that are market orders."""
     size_lots: float = 60.0
@@ -35,10 +35,19 @@ async def noise(market: Market, p: Noise) -> None:
         if rng.random() < p.market_share:
             market.market(side, size)
             continue
-        distance = p.nearest_ticks + int(p.distance_ticks * min(2_000.0, float(rng.pareto(p.distance_tail))))
+        distance = p.nearest_ticks + int(
+            p.distance_ticks * min(2_000.0, float(rng.pareto(p.distance_tail)))
+        )
         tick = market.tick
-        price = tick.ask_price_ticks - distance if side is Side.BUY else tick.bid_price_ticks + distance
-        price = max(market.instrument.min_price_ticks, min(market.instrument.max_price_ticks, price))
+        price = (
+            tick.ask_price_ticks - distance
+            if side is Side.BUY
+            else tick.bid_price_ticks + distance
+        )
+        price = max(
+            market.instrument.min_price_ticks,
+            min(market.instrument.max_price_ticks, price),
+        )
         resting.append(market.limit(side, price, size))
         while resting and (resting[0].closed or len(resting) > p.max_open):
             oldest = resting.popleft()

@@ -19,13 +19,22 @@ from marksim.core.sim.awaiting import NextTick, SleepUntil, foreign
 from marksim.core.sim.fundamental import Fundamental
 from marksim.core.sim.market import AgentMarket
 from marksim.core.sim.scheduler import Priority, Scheduler
-from marksim.core.types import COMMAND, ExecutionKind, Instrument, Records, Tick
+from marksim.core.types import (
+    COMMAND,
+    CommandKind,
+    ExecutionKind,
+    Instrument,
+    Records,
+    Tick,
+)
 
 Command = tuple[int, ...]
 """A COMMAND record as a tuple: it begins with (arrival, account, serial), which is the order of merging."""
 
 _SHOWN_TICKS = 256
 _TRADED = int(ExecutionKind.TRADED)
+_NEW = int(CommandKind.NEW)
+_KIND = (COMMAND.names or ()).index("kind")
 _COLUMNS = (
     *("kind", "time_ns", "price_ticks", "quantity_lots"),
     *("account", "serial", "leaves_lots"),
@@ -57,7 +66,9 @@ class SymbolFeed:
 
     def __init__(self, instrument: Instrument, first: Tick, start_ns: int) -> None:
         self.instrument = instrument
-        self.shown: deque[tuple[int, Tick]] = deque([(start_ns, first)], maxlen=_SHOWN_TICKS)
+        self.shown: deque[tuple[int, Tick]] = deque(
+            [(start_ns, first)], maxlen=_SHOWN_TICKS
+        )
         self.waiting: list[AgentTask] = []
 
 
@@ -100,10 +111,15 @@ class AsyncTimeEngine:
         self.failures: list[AgentFailure] = []
         self._on_failure = on_failure
         self._scheduler = Scheduler(start_ns)
-        self._feeds = {i.symbol: SymbolFeed(i, _opening_tick(i, start_ns), start_ns) for i in instruments}
+        self._feeds = {
+            i.symbol: SymbolFeed(i, _opening_tick(i, start_ns), start_ns)
+            for i in instruments
+        }
         self._pending: dict[str, list[Command]] = {i.symbol: [] for i in instruments}
         self._fundamentals: dict[str, Fundamental] = {}
-        self._tasks = [self._start(number, spec) for number, spec in enumerate(agents, start=1)]
+        self._tasks = [
+            self._start(number, spec) for number, spec in enumerate(agents, start=1)
+        ]
 
     @property
     def now_ns(self) -> int:
@@ -152,7 +168,7 @@ class AsyncTimeEngine:
 
     def send(self, task: AgentTask, row: Command) -> None:
         """Put a command of an agent on its way; the arrival stands in the row."""
-        self.orders_sent += 1
+        self.orders_sent += row[_KIND] == _NEW
         heapq.heappush(self._pending[task.spec.symbol], row)
 
     def fundamental(self, symbol: str, sd_ticks: float, half_life_s: float) -> float:
@@ -161,7 +177,9 @@ class AsyncTimeEngine:
         if path is None:
             rng = generator(self.seed, f"fundamental:{symbol}")
             reference = float(self._feeds[symbol].instrument.reference_price_ticks)
-            path = self._fundamentals[symbol] = Fundamental(rng, self.start_ns, reference, sd_ticks, half_life_s)
+            path = self._fundamentals[symbol] = Fundamental(
+                rng, self.start_ns, reference, sd_ticks, half_life_s
+            )
         return path.value(self._scheduler.now_ns)
 
     def close(self) -> None:
@@ -171,9 +189,13 @@ class AsyncTimeEngine:
 
     def _start(self, number: int, spec: AgentSpec) -> AgentTask:
         task = AgentTask(spec, Account(number), self._feeds[spec.symbol])
-        task.market = AgentMarket(self, task, self._scheduler, generator(self.seed, spec.name))
+        task.market = AgentMarket(
+            self, task, self._scheduler, generator(self.seed, spec.name)
+        )
         task.coroutine = AGENT_TYPES[spec.type].run(task.market, spec.parameters)
-        self._scheduler.at(self.start_ns, Priority.TIMER, lambda _: self._resume(task, None))
+        self._scheduler.at(
+            self.start_ns, Priority.TIMER, lambda _: self._resume(task, None)
+        )
         return task
 
     def _resume(self, task: AgentTask, value: object) -> None:
@@ -187,7 +209,7 @@ class AsyncTimeEngine:
                 task.coroutine.throw(foreign(awaited))
         except StopIteration:
             return
-        except Exception as error:  # an agent's own mistake: it alone is taken out
+        except Exception as error:  # noqa: BLE001 - an agent's own mistake, of any kind: it alone is taken out
             self._take_out(task, error)
 
     def resume(self, task: AgentTask, value: object = None) -> None:
@@ -206,17 +228,23 @@ class AsyncTimeEngine:
     def _notify(self, executions: Records, end_ns: int) -> None:
         tasks, known = self._tasks, len(self._tasks)
         # In sequence order, so that a fill reaches its order before the order's end does.
-        for kind, time_ns, price, quantity, *parties in zip(*(executions[name].tolist() for name in _COLUMNS), strict=True):
+        for kind, time_ns, price, quantity, *parties in zip(
+            *(executions[name].tolist() for name in _COLUMNS), strict=True
+        ):
             account, serial, leaves = parties[:3]
             if 0 < account <= known:
                 task = tasks[account - 1]
                 visible = max(time_ns + task.spec.feed_latency_ns, end_ns)
-                task.account.inbox.append((visible, serial, kind, price, quantity, leaves))
+                task.account.inbox.append(
+                    (visible, serial, kind, price, quantity, leaves)
+                )
             if kind == _TRADED and 0 < parties[3] <= known:
                 maker, serial, leaves = parties[3:]
                 task = tasks[maker - 1]
                 visible = max(time_ns + task.spec.feed_latency_ns, end_ns)
-                task.account.inbox.append((visible, serial, kind, price, quantity, leaves))
+                task.account.inbox.append(
+                    (visible, serial, kind, price, quantity, leaves)
+                )
 
     def _publish(self, feed: SymbolFeed, tick: Tick, end_ns: int) -> None:
         feed.shown.append((end_ns, tick))

@@ -14,7 +14,14 @@ from marksim.core.types import NS_PER_S
 class Fundamental:
     """One path. `value(t)` must be asked with non-decreasing times."""
 
-    def __init__(self, rng: np.random.Generator, start_ns: int, reference: float, sd: float, half_life_s: float) -> None:
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        start_ns: int,
+        reference: float,
+        sd: float,
+        half_life_s: float,
+    ) -> None:
         self._rng = rng
         self._at_ns = start_ns
         self._reference = reference
@@ -27,7 +34,9 @@ class Fundamental:
         while self._at_ns + NS_PER_S <= time_ns:
             self._at_ns += NS_PER_S
             shock = self._sd * float(self._rng.standard_normal())
-            self._value = self._reference + (self._value - self._reference) * self._keep + shock
+            self._value = (
+                self._reference + (self._value - self._reference) * self._keep + shock
+            )
         if not math.isfinite(self._value):
             raise ArithmeticError("the fundamental value left the finite numbers")
         return self._value

@@ -8,7 +8,15 @@ from marksim.core.agents.market import Order
 from marksim.core.sim.account import OwnOrder
 from marksim.core.sim.awaiting import NextTick, SleepUntil
 from marksim.core.sim.scheduler import Scheduler
-from marksim.core.types import NS_PER_S, CommandKind, Instrument, OrderType, Side, Tick, TimeInForce
+from marksim.core.types import (
+    NS_PER_S,
+    CommandKind,
+    Instrument,
+    OrderType,
+    Side,
+    Tick,
+    TimeInForce,
+)
 
 if TYPE_CHECKING:
     from marksim.core.sim.engine import AgentTask, AsyncTimeEngine
@@ -21,10 +29,23 @@ _GTC, _IOC = int(TimeInForce.GTC), int(TimeInForce.IOC)
 class AgentMarket:
     """One agent's view of its symbol."""
 
-    __slots__ = ("_account", "_engine", "_feed", "_feed_latency_ns", "_order_latency_ns", "_scheduler", "_task", "rng")
+    __slots__ = (
+        "_account",
+        "_engine",
+        "_feed",
+        "_feed_latency_ns",
+        "_order_latency_ns",
+        "_scheduler",
+        "_task",
+        "rng",
+    )
 
     def __init__(
-        self, engine: "AsyncTimeEngine", task: "AgentTask", scheduler: Scheduler, rng: np.random.Generator
+        self,
+        engine: "AsyncTimeEngine",
+        task: "AgentTask",
+        scheduler: Scheduler,
+        rng: np.random.Generator,
     ) -> None:
         self.rng = rng
         self._engine = engine
@@ -67,8 +88,17 @@ class AgentMarket:
     def fundamental_ticks(self, sd_ticks: float, half_life_s: float) -> float:
         return self._engine.fundamental(self.instrument.symbol, sd_ticks, half_life_s)
 
-    def limit(self, side: Side, price_ticks: int, quantity_lots: int, *, immediate: bool = False) -> OwnOrder:
-        return self._send(side, _LIMIT, _IOC if immediate else _GTC, price_ticks, quantity_lots)
+    def limit(
+        self,
+        side: Side,
+        price_ticks: int,
+        quantity_lots: int,
+        *,
+        immediate: bool = False,
+    ) -> OwnOrder:
+        return self._send(
+            side, _LIMIT, _IOC if immediate else _GTC, price_ticks, quantity_lots
+        )
 
     def market(self, side: Side, quantity_lots: int) -> OwnOrder:
         return self._send(side, _MARKET, _IOC, 0, quantity_lots)
@@ -77,7 +107,27 @@ class AgentMarket:
         serial = self._account.next_serial()
         arrival_ns = self._scheduler.now_ns + self._order_latency_ns
         account = self._account.number
-        self._engine.send(self._task, (arrival_ns, account, serial, 0, 0, 0, 0, 0, 0, order.serial, _CANCEL, 0, 0, 0, 0, 0))
+        self._engine.send(
+            self._task,
+            (
+                arrival_ns,
+                account,
+                serial,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                order.serial,
+                _CANCEL,
+                0,
+                0,
+                0,
+                0,
+                0,
+            ),
+        )
 
     def sleep(self, seconds: float) -> SleepUntil:
         return SleepUntil(self._scheduler.now_ns + max(0, int(seconds * NS_PER_S)))
@@ -98,7 +148,14 @@ class AgentMarket:
         self._account.learn(self._scheduler.now_ns)
         self._engine.resume(self._task, tick)
 
-    def _send(self, side: Side, order_type: int, time_in_force: int, price_ticks: int, quantity_lots: int) -> OwnOrder:
+    def _send(
+        self,
+        side: Side,
+        order_type: int,
+        time_in_force: int,
+        price_ticks: int,
+        quantity_lots: int,
+    ) -> OwnOrder:
         account = self._account
         order = OwnOrder(account.next_serial(), side, price_ticks, quantity_lots)
         account.orders[order.serial] = order

@@ -1,0 +1,171 @@
+"""One run after the other: agents, windows and shards, driven by the clock."""
+
+import asyncio
+import time
+import uuid
+
+from marksim.core.sim.engine import AgentFailure, AsyncTimeEngine
+from marksim.core.types import Records
+from marksim.engine.clock import Clock
+from marksim.engine.shard import Refused, RunLost, Shard
+from marksim.runtime.logs import get_logger
+from marksim.scenario import Scenario
+from marksim.v1 import engine_pb2 as pb
+from marksim.v1 import orderbook_pb2
+
+log = get_logger(__name__)
+
+
+class Driver:
+    """Drives the shards through runs of a scenario. Without a journal, a book that was lost means a new run."""
+
+    def __init__(self, scenario: Scenario, clock: Clock, shards: list[Shard]) -> None:
+        self.scenario = scenario
+        self.clock = clock
+        self.shards = shards
+        self.instance = str(uuid.uuid4())
+        self.run = ""
+        self.term = 0
+        self.runs = 0
+        self.state = pb.CLOCK_STATE_STARTING
+        self.message = "waiting for the order book"
+        self.windows = 0
+        self.trades_total = 0
+        self.agents_s = 0.0
+        self.book_s = 0.0
+        self._trades: dict[str, int] = {}
+        self.engine = self._make_engine()
+
+    @property
+    def simulated_time_ns(self) -> int:
+        """End of the last window done."""
+        return self.scenario.start_ns + self.windows * self.scenario.lookahead_ns
+
+    async def drive(self) -> None:
+        """Run until the clock is stopped; a refused engine stays, and says why, until a person looks."""
+        try:
+            while not self.clock.stopping:
+                try:
+                    await self._begin()
+                    await self._windows()
+                except RunLost as lost:
+                    self.state, self.message = (
+                        pb.CLOCK_STATE_STARTING,
+                        f"beginning a new run: {lost}",
+                    )
+                    log.warning(
+                        "run lost, beginning a new one",
+                        run=self.run,
+                        windows=self.windows,
+                        reason=str(lost),
+                    )
+        except Refused as refused:
+            self.state, self.message = pb.CLOCK_STATE_FAILED, str(refused)
+            log.error("refused", reason=str(refused), run=self.run)
+            self.clock.stopping = True
+            await self.clock.stop()
+
+    async def set_paused(self, paused: bool) -> None:
+        """Tell the books, so that outside orders get their answer at once."""
+        await asyncio.gather(*(shard.set_pace(paused) for shard in self.shards))
+
+    async def close(self) -> None:
+        """End the agents and the streams."""
+        self.engine.close()
+        await asyncio.gather(*(shard.close() for shard in self.shards))
+
+    def _make_engine(self) -> AsyncTimeEngine:
+        return AsyncTimeEngine(
+            self.scenario.instruments(),
+            self.scenario.agent_specs(),
+            seed=self.scenario.seed,
+            start_ns=self.scenario.start_ns,
+            lookahead_ns=self.scenario.lookahead_ns,
+            on_failure=_log_failure,
+        )
+
+    async def _begin(self) -> None:
+        terms = await asyncio.gather(*(shard.highest_term() for shard in self.shards))
+        self._check_symbols()
+        self.engine.close()
+        self.engine = self._make_engine()
+        self.run, self.term = str(uuid.uuid4()), 1 + max(terms)
+        self.runs += 1
+        self.windows = self.trades_total = 0
+        self._trades.clear()
+        opening = orderbook_pb2.OpenRun(
+            run=self.run,
+            term=self.term,
+            instance=self.instance,
+            scenario_hash=self.scenario.hash,
+            seed=self.scenario.seed,
+            start_time_ns=self.scenario.start_ns,
+            lookahead_ns=self.scenario.lookahead_ns,
+        )
+        await asyncio.gather(*(shard.open(opening) for shard in self.shards))
+        await self.set_paused(self.clock.paused)
+        self.clock.restart(self.simulated_time_ns)
+        log.info(
+            "run begins",
+            run=self.run,
+            term=self.term,
+            scenario=self.scenario.name,
+            seed=self.scenario.seed,
+        )
+
+    def _check_symbols(self) -> None:
+        offered = [symbol for shard in self.shards for symbol in shard.symbols]
+        wanted = [instrument.symbol for instrument in self.scenario.instruments()]
+        if sorted(offered) != sorted(wanted):
+            raise Refused(
+                f"the order books trade {sorted(offered)} but the scenario needs {sorted(wanted)}: same scenario?"
+            )
+
+    async def _windows(self) -> None:
+        lookahead_ns = self.scenario.lookahead_ns
+        while True:
+            start_ns = self.simulated_time_ns
+            self.state = (
+                pb.CLOCK_STATE_PAUSED if self.clock.paused else pb.CLOCK_STATE_RUNNING
+            )
+            self.message = ""
+            if not await self.clock.wait_for(start_ns, start_ns + lookahead_ns):
+                return
+            await self._one_window(self.windows)
+            await self.clock.done(start_ns + lookahead_ns)
+
+    async def _one_window(self, window: int) -> None:
+        begun = time.monotonic()
+        commands = self.engine.collect(window)
+        sent = time.monotonic()
+        outcomes = {}
+        for part in await asyncio.gather(
+            *(shard.trade(window, _part(shard, commands)) for shard in self.shards)
+        ):
+            outcomes.update(part)
+        answered = time.monotonic()
+        self.engine.deliver(window, outcomes)
+        for symbol, outcome in outcomes.items():
+            if outcome.tick is not None:
+                self.trades_total += outcome.tick.trades_total - self._trades.get(
+                    symbol, 0
+                )
+                self._trades[symbol] = outcome.tick.trades_total
+        self.windows += 1
+        self.agents_s += (sent - begun) + (time.monotonic() - answered)
+        self.book_s += answered - sent
+
+
+def _part(shard: Shard, commands: dict[str, Records]) -> dict[str, Records]:
+    return {
+        symbol: rows for symbol, rows in commands.items() if symbol in shard.symbols
+    }
+
+
+def _log_failure(failure: AgentFailure) -> None:
+    log.error(
+        "agent taken out",
+        agent=failure.name,
+        simulated_time_ns=failure.time_ns,
+        exc_info=failure.error,
+    )

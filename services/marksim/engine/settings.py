@@ -1,0 +1,55 @@
+"""Settings of the engine."""
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from marksim.runtime.settings import Port, ServiceSettings
+
+
+def parse_speed(value: object) -> float | None:
+    """Simulated seconds a wall second; None for `max`. ValueError with a sentence otherwise."""
+    if value is None or value == "max":
+        return None
+    try:
+        factor = float(str(value))
+    except ValueError:
+        factor = 0.0
+    if not 0.001 <= factor <= 1e6:
+        raise ValueError("must be `max` or a number from 0.001 to 1000000")
+    return factor
+
+
+class EngineSettings(ServiceSettings):
+    """Flags of `python -m marksim.engine`."""
+
+    grpc_port: Port = Field(
+        50052, description="port of the gRPC server; 0 means any free one"
+    )
+    orderbook: Annotated[list[str], Field(min_length=1)] = Field(
+        ["localhost:50051"], description="addresses of the order books, one a shard"
+    )
+    scenario: str = Field(
+        "default", description="name of a ready scenario, or path of a scenario file"
+    )
+    set: list[str] = Field(
+        [],
+        description="overrides of the scenario: path=value, such as agents.maker.count=2",
+    )
+    seed: int | None = Field(
+        None,
+        ge=0,
+        lt=1 << 63,
+        description="seed of the run; the scenario's own if not given",
+    )
+    speed: str = Field(
+        "",
+        description="simulated seconds a wall second, or max; the scenario's own if empty",
+    )
+
+    @field_validator("speed")
+    @classmethod
+    def _speed_is_known(cls, value: str) -> str:
+        if value:
+            parse_speed(value)
+        return value

@@ -1,0 +1,222 @@
+"""The engine's side of one order book: opens Trade, sends windows in lock step, and survives a broken connection."""
+
+import asyncio
+from collections.abc import Mapping
+
+import grpc
+import grpc.aio
+
+from marksim.codec import decode_columns, encode_columns, tick_from_proto
+from marksim.core.sim.engine import SymbolOutcome
+from marksim.core.types import EXECUTION, Records
+from marksim.runtime.channel import error_reason, open_channel, peer_error
+from marksim.runtime.logs import get_logger
+from marksim.v1 import orderbook_pb2 as pb
+from marksim.v1 import orderbook_pb2_grpc, types_pb2
+
+RETRY_S = 0.5
+FINAL_REASONS = frozenset({"FENCED", "SCENARIO_MISMATCH", "WINDOW_MISMATCH"})
+"""Refusals that trying again cannot mend."""
+
+log = get_logger(__name__)
+
+
+class RunLost(Exception):
+    """The book does not know our run any more: it was started anew, and so must the run be."""
+
+
+class Refused(Exception):
+    """The book refuses this engine for good; the message says why."""
+
+
+class Shard:
+    """One order book. `open` binds it to a run; `trade` is called once a window."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.connected = False
+        self.symbols: tuple[str, ...] = ()
+        self.last_window: int | None = None
+        self._channel = open_channel(address)
+        self._stub: orderbook_pb2_grpc.OrderBookServiceAsyncStub = (
+            orderbook_pb2_grpc.OrderBookServiceStub(self._channel)
+        )
+        self._call: (
+            grpc.aio.StreamStreamCall[pb.TradeRequest, pb.TradeResponse] | None
+        ) = None
+        self._open = pb.OpenRun()
+        self._pace = pb.Pace()
+        self._writing = (
+            asyncio.Lock()
+        )  # a stream takes one message at a time; pace may come beside a window
+
+    async def highest_term(self) -> int:
+        """The highest term the book has seen; waits for the book for as long as it takes. Learns its symbols too."""
+        waited = False
+        while True:
+            try:
+                run = await self._stub.GetRun(pb.GetRunRequest(), timeout=5)
+                listed = await self._stub.ListInstruments(
+                    pb.ListInstrumentsRequest(), timeout=5
+                )
+            except grpc.aio.AioRpcError as error:
+                if not waited:
+                    log.info(
+                        "waiting for the order book",
+                        address=self.address,
+                        reason=peer_error(error),
+                    )
+                waited = True
+                await asyncio.sleep(RETRY_S)
+                continue
+            self.symbols = tuple(instrument.symbol for instrument in listed.instruments)
+            return run.term
+
+    async def open(self, request: pb.OpenRun) -> None:
+        """Open Trade for a new run. Raises Refused, or RunLost where the book went away meanwhile."""
+        self._open = request
+        self.last_window = None
+        try:
+            await self._connect()
+        except grpc.aio.AioRpcError as error:
+            self._raise_if_final(error)
+            raise RunLost(peer_error(error)) from error
+
+    async def set_pace(self, paused: bool) -> None:
+        """Tell the book whether windows are coming. Where the connection is broken, the next `trade` mends it and tells."""
+        self._pace = pb.Pace(paused=paused)
+        if self._call is None:
+            return
+        try:
+            async with self._writing:
+                await _write(self._call, pb.TradeRequest(pace=self._pace))
+        except grpc.aio.AioRpcError:
+            self._drop()
+
+    async def trade(
+        self, window: int, commands: Mapping[str, Records]
+    ) -> dict[str, SymbolOutcome]:
+        """Send a window and return what it did, however often the connection breaks. Raises RunLost or Refused."""
+        mine = [
+            pb.SymbolCommands(
+                symbol=symbol, commands=encode_columns(rows, types_pb2.CommandColumns)
+            )
+            for symbol, rows in commands.items()
+        ]
+        request = pb.TradeRequest(
+            window=pb.WindowCommands(window=window, commands=mine)
+        )
+        while True:
+            try:
+                answer = await self._exchange(request)
+            except grpc.aio.AioRpcError as error:
+                self._drop()
+                self._raise_if_final(error)
+                log.warning(
+                    "order book away, window held",
+                    address=self.address,
+                    window=window,
+                    reason=peer_error(error),
+                )
+                await self._reconnect()
+                continue
+            self.last_window = window
+            return {
+                one.symbol: SymbolOutcome(
+                    decode_columns(one.executions, EXECUTION),
+                    tick_from_proto(one.tick) if one.HasField("tick") else None,
+                )
+                for one in answer.results
+            }
+
+    async def close(self) -> None:
+        """Half-close the stream, so that the book knows the engine left on purpose, and end the channel."""
+        if self._call is not None:
+            try:
+                await asyncio.wait_for(self._call.done_writing(), 1)
+            except (
+                grpc.aio.AioRpcError,
+                asyncio.InvalidStateError,
+                TimeoutError,
+            ) as error:
+                log.debug(
+                    "stream was gone already", address=self.address, reason=str(error)
+                )
+        self._drop()
+        await self._channel.close()
+
+    async def _exchange(self, request: pb.TradeRequest) -> pb.WindowResult:
+        if self._call is None:
+            await self._connect()
+        assert self._call is not None
+        async with self._writing:
+            await _write(self._call, request)
+        response = await _read(self._call)
+        return response.result
+
+    async def _connect(self) -> None:
+        call = self._stub.Trade()
+        self._call = call
+        await _write(call, pb.TradeRequest(open=self._open))
+        await _read(call)
+        async with self._writing:
+            await _write(call, pb.TradeRequest(pace=self._pace))
+        self.connected = True
+
+    async def _reconnect(self) -> None:
+        """Wait until the book answers again; RunLost where it is in another run than ours."""
+        while True:
+            await asyncio.sleep(RETRY_S)
+            try:
+                present = await self._stub.GetRun(pb.GetRunRequest(), timeout=5)
+            except grpc.aio.AioRpcError:
+                continue
+            if present.run != self._open.run:
+                raise RunLost(f"{self.address} is in run {present.run or 'none'}")
+            return
+
+    def _drop(self) -> None:
+        self.connected = False
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+
+    def _raise_if_final(self, error: grpc.aio.AioRpcError) -> None:
+        if error_reason(error) in FINAL_REASONS:
+            raise Refused(
+                f"{self.address} refuses this engine: {peer_error(error)}"
+            ) from error
+
+
+async def _write(
+    call: "grpc.aio.StreamStreamCall[pb.TradeRequest, pb.TradeResponse]",
+    request: pb.TradeRequest,
+) -> None:
+    """Write, or raise the status with which the peer ended the call."""
+    try:
+        await call.write(request)
+    except asyncio.InvalidStateError:
+        await _raise_status(call)
+
+
+async def _read(
+    call: "grpc.aio.StreamStreamCall[pb.TradeRequest, pb.TradeResponse]",
+) -> pb.TradeResponse:
+    """The next answer, or the status with which the peer ended the call."""
+    response = await call.read()
+    if not isinstance(response, pb.TradeResponse):
+        await _raise_status(call)
+    assert isinstance(response, pb.TradeResponse)
+    return response
+
+
+async def _raise_status(
+    call: "grpc.aio.StreamStreamCall[pb.TradeRequest, pb.TradeResponse]",
+) -> None:
+    code = await call.code()
+    raise grpc.aio.AioRpcError(
+        code if code is not grpc.StatusCode.OK else grpc.StatusCode.UNAVAILABLE,
+        await call.initial_metadata(),
+        await call.trailing_metadata(),
+        details=await call.details() or "the order book ended the stream",
+    )

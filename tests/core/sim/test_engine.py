@@ -1,0 +1,151 @@
+"""AsyncTimeEngine: agents as coroutines, windows, latencies, and what happens to an agent that breaks a rule."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from marksim.core.agents import Market
+from marksim.core.sim.awaiting import ForeignAwait
+from marksim.core.sim.engine import generator
+from marksim.core.types import ExecutionKind, OrderStatus, Side
+from tests.core.sim.worlds import MS, run, world
+
+
+async def _idle(market: Market, _: Any) -> None:
+    await market.sleep(1)
+
+
+def test_an_order_arrives_after_its_latency_and_its_event_after_the_window() -> None:
+    """Sent at 0 with 20 ms it is in window 0; its acknowledgement is visible at max(20 + 30 ms, end of window) = 50 ms."""
+    seen: list[tuple[int, OrderStatus]] = []
+
+    async def buyer(market: Market, _: Any) -> None:
+        order = market.limit(Side.BUY, 99_990, 5)
+        for _turn in range(6):
+            await market.sleep(0.01)
+            seen.append((market.now_ns // MS, order.status))
+
+    with world([("buyer", buyer)]) as simulation:
+        events = run(simulation, 1)
+    assert events[0].window == 0
+    assert int(events[0].output.executions["time_ns"][0]) == 20 * MS
+    assert seen[3:5] == [(40, OrderStatus.PENDING), (50, OrderStatus.OPEN)]
+
+
+def test_an_agent_sees_a_tick_only_after_its_window_and_its_latency() -> None:
+    """A trade at 20 ms in a window that ends at 50 ms reaches a reader of 100 ms feed latency at 120 ms."""
+    woke: list[int] = []
+
+    async def trader(market: Market, _: Any) -> None:
+        market.limit(Side.BUY, 99_990, 5)
+        await market.sleep(10)
+
+    async def watcher(market: Market, _: Any) -> None:
+        await market.next_tick()
+        woke.append(market.now_ns)
+
+    with world([("trader", trader), ("watcher", watcher)], feed_ms=100) as simulation:
+        run(simulation, 1)
+    assert woke == [120 * MS]
+
+
+def test_commands_of_one_time_are_merged_by_account_and_serial() -> None:
+    """Both arrive at 20 ms: the first account goes first, whoever of them woke first."""
+
+    async def sender(market: Market, _: Any) -> None:
+        market.limit(Side.BUY, 99_000, 1)
+        market.limit(Side.BUY, 99_001, 1)
+
+    with world([("a", sender), ("b", sender)]) as simulation:
+        executions = run(simulation, 1)[0].output.executions
+    assert list(
+        zip(executions["account"].tolist(), executions["serial"].tolist(), strict=True)
+    ) == [
+        (1, 1),
+        (1, 2),
+        (2, 1),
+        (2, 2),
+    ]
+
+
+def test_a_fill_and_a_cancel_in_one_window_both_reach_the_maker() -> None:
+    """The position counts a fill that came before the cancel of the rest."""
+    markets: list[Market] = []
+
+    async def maker(market: Market, _: Any) -> None:
+        markets.append(market)
+        order = market.limit(Side.SELL, 100_010, 5)
+        await market.sleep(0.1)
+        await market.sleep(0.02)
+        market.cancel(order)
+        await market.sleep(1)
+
+    async def taker(market: Market, _: Any) -> None:
+        await market.sleep(0.11)
+        market.market(Side.BUY, 2)
+
+    with world([("maker", maker), ("taker", taker)]) as simulation:
+        events = run(simulation, 2)
+    assert [
+        ExecutionKind(kind).name for kind in events[-1].output.executions["kind"]
+    ] == ["ACCEPTED", "TRADED", "CANCELLED"]
+    assert (markets[0].position_lots, markets[0].cash_ticks) == (-2, 2 * 100_010)
+
+
+def test_a_foreign_await_takes_the_agent_out_and_says_what_to_await() -> None:
+    """asyncio.sleep in an agent is refused at once; the others go on."""
+
+    async def stranger(market: Market, _: Any) -> None:
+        market.limit(Side.BUY, 99_000, 1)
+        await asyncio.sleep(0)
+
+    with world([("idle", _idle), ("stranger", stranger)]) as simulation:
+        run(simulation, 2)
+        failure = simulation.engine.failures[0]
+    assert failure.name == "stranger"
+    assert isinstance(failure.error, ForeignAwait)
+    assert "await market.sleep(seconds)" in str(failure.error)
+
+
+def test_an_agent_that_raises_is_isolated_and_its_orders_are_cancelled() -> None:
+    """Its name, simulated time and error are kept; the market goes on without it."""
+
+    async def faulty(market: Market, _: Any) -> None:
+        market.limit(Side.BUY, 99_000, 1)
+        await market.sleep(1)
+        raise RuntimeError("boom")
+
+    with world([("faulty", faulty)]) as simulation:
+        events = run(simulation, 3)
+        failures = simulation.engine.failures
+    assert [(one.name, one.time_ns, str(one.error)) for one in failures] == [
+        ("faulty", 1_000 * MS, "boom")
+    ]
+    assert events[-1].output.executions["kind"].tolist() == [ExecutionKind.CANCELLED]
+
+
+def test_a_generator_depends_on_seed_and_name_only() -> None:
+    """Another agent beside it does not change what an agent draws."""
+    assert generator(7, "maker-1").integers(1 << 60) == generator(
+        7, "maker-1"
+    ).integers(1 << 60)
+    assert generator(7, "maker-1").integers(1 << 60) != generator(
+        7, "maker-2"
+    ).integers(1 << 60)
+    assert generator(7, "maker-1").integers(1 << 60) != generator(
+        8, "maker-1"
+    ).integers(1 << 60)
+
+
+@pytest.mark.parametrize("seconds", [0.05, 1.0, 7.5])
+def test_windows_are_skipped_only_where_nothing_is_due(seconds: float) -> None:
+    """An order after a long sleep is in the window its arrival belongs to."""
+
+    async def sleeper(market: Market, _: Any) -> None:
+        await market.sleep(seconds)
+        market.limit(Side.BUY, 99_000, 1)
+
+    with world([("sleeper", sleeper)]) as simulation:
+        events = run(simulation, 10)
+    assert [one.window for one in events] == [int((seconds + 0.02) / 0.05)]

@@ -1,0 +1,99 @@
+"""The default scenario in process: the same tape for the same seed, and agents that do what they are named for."""
+
+import hashlib
+
+from marksim.core.sim.simulation import Simulation
+from marksim.scenario import load_scenario
+
+
+def _simulate(overrides: list[str], seed: int) -> tuple[Simulation, int]:
+    scenario = load_scenario("default", overrides, seed)
+    simulation = Simulation(
+        scenario.instruments(),
+        scenario.agent_specs(),
+        seed=scenario.seed,
+        start_ns=scenario.start_ns,
+        lookahead_ns=scenario.lookahead_ns,
+    )
+    return simulation, scenario.start_ns
+
+
+def _tape(seed: int, seconds: int) -> str:
+    simulation, start_ns = _simulate([], seed)
+    digest = hashlib.sha256()
+    for outcome in simulation.run(start_ns + seconds * 10**9):
+        digest.update(outcome.output.executions.tobytes())
+        digest.update(repr(outcome.tick).encode())
+    return digest.hexdigest()
+
+
+def _spreads(overrides: list[str], seed: int, seconds: int) -> list[int]:
+    simulation, start_ns = _simulate(overrides, seed)
+    ticks = [outcome.tick for outcome in simulation.run(start_ns + seconds * 10**9)]
+    settled = [
+        tick
+        for tick in ticks
+        if tick is not None and tick.time_ns > start_ns + 60 * 10**9
+    ]
+    return [
+        t.ask_price_ticks - t.bid_price_ticks
+        for t in settled
+        if t.bid_quantity_lots and t.ask_quantity_lots
+    ]
+
+
+def _furthest(overrides: list[str], seed: int, seconds: int) -> float:
+    simulation, start_ns = _simulate(overrides, seed)
+    furthest = 0.0
+    for outcome in simulation.run(start_ns + seconds * 10**9):
+        tick = outcome.tick
+        if tick is not None and tick.bid_quantity_lots and tick.ask_quantity_lots:
+            furthest = max(
+                furthest, abs(tick.bid_price_ticks + tick.ask_price_ticks - 200_000) / 2
+            )
+    return furthest
+
+
+def test_the_same_seed_gives_the_same_tape_and_another_seed_another() -> None:
+    """Events and ticks of a simulated minute, byte for byte."""
+    assert _tape(3, 60) == _tape(3, 60)
+    assert _tape(3, 60) != _tape(4, 60)
+
+
+def test_without_the_makers_the_spread_widens() -> None:
+    """The mean spread of ten minutes grows by two fifths at least when nobody makes the market."""
+    for seed in (1, 2):
+        with_makers = _spreads([], seed, 600)
+        without = _spreads(["agents.maker.count=0"], seed, 600)
+        assert sum(without) / len(without) > 1.4 * sum(with_makers) / len(
+            with_makers
+        ), f"seed {seed}"
+
+
+def test_a_whale_of_ten_times_the_size_moves_the_price() -> None:
+    """Its parent order takes minutes; the furthest mid is far beyond what the usual whale does."""
+    for seed in (1, 2):
+        usual, large = (
+            _furthest(
+                [
+                    f"agents.whale.params={{first_pause_s: 1, pause_s: 100000, parent_lots: {lots}}}"
+                ],
+                seed,
+                240,
+            )
+            for lots in (12_000, 120_000)
+        )
+        assert large > 3 * usual, f"seed {seed}: {usual} and {large} ticks"
+
+
+def test_nobody_gains_what_nobody_lost() -> None:
+    """Positions and cash of all agents add up to zero at every moment when all events are learnt."""
+    simulation, start_ns = _simulate([], 5)
+    for _ in simulation.run(start_ns + 120 * 10**9):
+        pass
+    tasks = simulation.engine._tasks
+    for task in tasks:
+        task.account.learn(1 << 62)
+    assert sum(task.account.position_lots for task in tasks) == 0
+    assert sum(task.account.cash_ticks for task in tasks) == 0
+    assert any(task.account.position_lots for task in tasks)

@@ -1,0 +1,106 @@
+"""The clock that people steer."""
+
+import asyncio
+
+import pytest
+
+from marksim.core.errors import InvalidInput, NotNow
+from marksim.engine.clock import Clock
+
+L = 50_000_000
+
+
+class Loop:
+    """Runs windows under a clock until it is stopped, and counts them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.windows = 0
+        self.task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        self.clock.restart(0)
+        while await self.clock.wait_for(self.windows * L, (self.windows + 1) * L):
+            self.windows += 1
+            await self.clock.done(self.windows * L)
+            await asyncio.sleep(0)
+
+    async def until(self, windows: int) -> None:
+        while self.windows < windows:
+            await asyncio.sleep(0.001)
+
+    async def end(self) -> None:
+        await self.clock.stop()
+        await self.task
+
+
+async def test_a_paused_clock_runs_no_window_and_resumes() -> None:
+    """Pause returns when no window runs; nothing comes until resume."""
+    clock = Clock(None)
+    loop = Loop(clock)
+    await loop.until(10)
+    await clock.pause()
+    before = loop.windows
+    await asyncio.sleep(0.05)
+    assert loop.windows == before
+    await clock.resume()
+    await loop.until(before + 10)
+    await loop.end()
+
+
+async def test_step_runs_exactly_so_many_windows() -> None:
+    """And returns when they are done, at any speed."""
+    clock = Clock(0.01)
+    clock.paused = True
+    loop = Loop(clock)
+    await asyncio.sleep(0)
+    await clock.step(7)
+    assert loop.windows == 7
+    await clock.step(1)
+    assert loop.windows == 8
+    await loop.end()
+
+
+async def test_step_of_a_running_market_is_refused() -> None:
+    """With the sentence that says what to do first."""
+    with pytest.raises(NotNow, match="pause it before stepping") as caught:
+        await Clock(10.0).step(1)
+    assert caught.value.reason == "NOT_PAUSED"
+
+
+async def test_run_until_pauses_at_the_named_time() -> None:
+    """The last window done ends there."""
+    clock = Clock(None)
+    clock.paused = True
+    loop = Loop(clock)
+    await clock.run_until(20 * L, 0)
+    await loop.until(20)
+    await asyncio.sleep(0.02)
+    assert (loop.windows, clock.paused) == (20, True)
+    await loop.end()
+
+
+async def test_run_until_the_past_is_refused() -> None:
+    """A time that has been."""
+    with pytest.raises(InvalidInput, match="not after the present"):
+        await Clock(None).run_until(5, 5)
+
+
+async def test_a_change_of_speed_is_obeyed_at_once() -> None:
+    """Even while the clock waits for a window that would be due in hours."""
+    clock = Clock(0.001)
+    loop = Loop(clock)
+    await asyncio.sleep(0.01)
+    assert loop.windows == 0
+    await clock.set_factor(None, 0)
+    await loop.until(5)
+    await loop.end()
+
+
+async def test_stop_ends_a_paused_clock() -> None:
+    """Shutdown does not hang on a market that was paused."""
+    clock = Clock(10.0)
+    clock.paused = True
+    loop = Loop(clock)
+    await asyncio.sleep(0)
+    await asyncio.wait_for(loop.end(), 1)

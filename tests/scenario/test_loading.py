@@ -1,0 +1,142 @@
+"""Scenarios by name or path, with overrides, and what is said of wrong ones."""
+
+from pathlib import Path
+
+import pytest
+
+from marksim.core.errors import InvalidInput
+from marksim.scenario import load_scenario
+
+MINIMAL = """
+schema: 1
+name: tiny
+instruments:
+  - {symbol: ETH/USD, tick_size: "0.01", lot_size: "0.01", reference_price: "3000", min_price: "1", max_price: "9000"}
+"""
+
+
+def test_the_default_scenario_is_bitcoin_near_fifty_thousand() -> None:
+    """Tick 0.50 and lot 0.001, as integers from there on."""
+    (btc,) = load_scenario("default").instruments()
+    assert (btc.symbol, str(btc.tick_size), str(btc.lot_size)) == (
+        "BTC/USD",
+        "1/2",
+        "1/1000",
+    )
+    assert btc.reference_price_ticks == 100_000
+
+
+def test_overrides_walk_names_and_their_values_are_yaml() -> None:
+    """A list entry is found by its name or symbol."""
+    scenario = load_scenario(
+        "default",
+        ["agents.maker.count=2", "speed=max", "agents.whale.params.parent_lots=5"],
+        seed=9,
+    )
+    names = [spec.name for spec in scenario.agent_specs()]
+    assert [name for name in names if name.startswith("maker")] == [
+        "maker-1",
+        "maker-2",
+    ]
+    assert (scenario.speed, scenario.seed) == ("max", 9)
+    assert scenario.agent_specs()[-1].parameters.parent_lots == 5
+
+
+def test_a_file_may_extend_a_ready_scenario(tmp_path: Path) -> None:
+    """What it says lies over what it extends."""
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: default\nname: mine\nseed: 5\n")
+    scenario = load_scenario(str(path))
+    assert (scenario.name, scenario.seed, len(scenario.agents)) == (
+        "mine",
+        5,
+        len(load_scenario("default").agents),
+    )
+
+
+def test_the_hash_covers_parameters_but_neither_seed_nor_speed() -> None:
+    """Those two do not touch what the scenario is."""
+    default = load_scenario("default").hash
+    assert load_scenario("default", ["speed=3"], seed=4).hash == default
+    assert load_scenario("default", ["agents.maker.params.levels=2"]).hash != default
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "must be a mapping that begins with `schema: 1`"),
+        ("a: [", "is not valid YAML"),
+        ("schema: 2\nname: x\ninstruments: []", "schema"),
+        (MINIMAL + "typo: 1", "typo"),
+        (
+            MINIMAL.replace('"0.01", lot', '"0", lot'),
+            "tick_size: Value error, must be a decimal number above 0",
+        ),
+        (
+            MINIMAL.replace('"3000"', '"3000.005"'),
+            "reference_price 3000.005 is not a multiple of 0.01",
+        ),
+        (
+            MINIMAL + "agents: [{name: a, type: nobody}]",
+            "type 'nobody' is unknown; known are",
+        ),
+        (
+            MINIMAL + "agents: [{name: a, type: noise, params: {speed: 1}}]",
+            "params speed: unknown to agent type noise",
+        ),
+        (
+            MINIMAL + "agents: [{name: a, type: noise, params: {interval_s: fast}}]",
+            "interval_s",
+        ),
+        (
+            MINIMAL + "agents: [{name: a, type: noise}, {name: a, type: noise}]",
+            "agents: a stands there twice",
+        ),
+        (
+            MINIMAL + "agents: [{name: a, type: noise, symbol: XX/USD}]",
+            "XX/USD is not among the instruments",
+        ),
+    ],
+)
+def test_a_wrong_file_is_refused_with_its_name_and_the_field(
+    tmp_path: Path, content: str, said: str
+) -> None:
+    """One sentence, no traceback."""
+    path = tmp_path / "wrong.yaml"
+    path.write_text(content)
+    with pytest.raises(InvalidInput) as caught:
+        load_scenario(str(path))
+    assert said in caught.value.message
+    assert "wrong.yaml" in caught.value.message
+
+
+def test_a_missing_file_names_the_ready_scenarios() -> None:
+    """So that a typo is mended at once."""
+    with pytest.raises(InvalidInput, match="ready scenarios are .*default"):
+        load_scenario("defualt")
+
+
+def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
+    """Bytes that are no text."""
+    path = tmp_path / "binary.yaml"
+    path.write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        load_scenario(str(path))
+
+
+def test_a_circle_of_extends_is_refused(tmp_path: Path) -> None:
+    """Two files that extend each other."""
+    one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
+    one.write_text(f"extends: {two}\n")
+    two.write_text(f"extends: {one}\n")
+    with pytest.raises(InvalidInput, match="is it a circle"):
+        load_scenario(str(one))
+
+
+@pytest.mark.parametrize(
+    "override", ["speed", "agents.nobody.count=1", "name.x=1", "speed=[", "=1"]
+)
+def test_a_wrong_override_is_named(override: str) -> None:
+    """With the flag that brought it."""
+    with pytest.raises(InvalidInput, match="--set|name"):
+        load_scenario("default", [override])
