@@ -1,0 +1,67 @@
+"""Instruments and commands for the tests of the books."""
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any, Final
+
+import numpy as np
+
+from marksim.core.types import COMMAND, BookOutput, CommandKind, Instrument, OrderType, Records, Side
+
+BTC: Final = Instrument(
+    symbol="BTC/USD",
+    base_asset="BTC",
+    quote_asset="USD",
+    tick_size=Fraction(1, 2),
+    lot_size=Fraction(1, 1000),
+    reference_price_ticks=1_000,
+    min_price_ticks=10,
+    max_price_ticks=5_000,
+    min_quantity_lots=2,
+    max_quantity_lots=1_000,
+)
+
+
+def instrument(**changes: Any) -> Instrument:
+    return replace(BTC, **changes)
+
+
+def batch(*rows: dict[str, int]) -> Records:
+    """COMMAND rows; names that a row does not give are 0."""
+    commands = np.zeros(len(rows), COMMAND)
+    for command, row in zip(commands, rows, strict=True):
+        for name, value in row.items():
+            command[name] = value
+    return commands
+
+
+def limit(side: int, price: int, quantity: int, serial: int, account: int = 1, **more: int) -> dict[str, int]:
+    row = {"kind": CommandKind.NEW, "order_type": OrderType.LIMIT, "side": side, "price_ticks": price}
+    return {**row, "quantity_lots": quantity, "serial": serial, "account": account, **more}
+
+
+def buy(price: int, quantity: int, serial: int, account: int = 1, **more: int) -> dict[str, int]:
+    return {**limit(Side.BUY, price, quantity, serial, account), **more}
+
+
+def sell(price: int, quantity: int, serial: int, account: int = 1, **more: int) -> dict[str, int]:
+    return {**limit(Side.SELL, price, quantity, serial, account), **more}
+
+
+def market(side: int, quantity: int, serial: int, account: int = 1, **more: int) -> dict[str, int]:
+    return {**limit(side, 0, quantity, serial, account), "order_type": OrderType.MARKET, **more}
+
+
+def cancel(target: int, account: int = 1, **more: int) -> dict[str, int]:
+    return {"kind": CommandKind.CANCEL, "account": account, "target_serial": target, **more}
+
+
+def rows(records: Records, *names: str) -> list[tuple[int, ...]]:
+    """Some columns as plain tuples."""
+    return list(zip(*(records[name].tolist() for name in names), strict=True))
+
+
+def same(left: BookOutput, right: BookOutput) -> bool:
+    return all(
+        np.array_equal(getattr(left, part), getattr(right, part)) for part in ("executions", "quotes", "depth")
+    )

@@ -1,0 +1,119 @@
+"""What only the compiled book has: pools that grow, bounds, extreme values, compilation that says what it does."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from marksim.core.book.book import OrderBook
+from marksim.core.book.checks import violations
+from marksim.core.book.kernel import compile_kernels
+from marksim.core.book.reference import ReferenceBook
+from marksim.core.book.state import FIRST_ORDERS
+from marksim.core.errors import InvalidInput
+from marksim.core.types import COMMAND, ExecutionKind, Reason, Records, Side
+from tests.core.book.commands import batch, buy, instrument, market, same, sell
+
+
+def ladder(count: int) -> Records:
+    """`count` buy orders over many levels."""
+    commands = np.repeat(batch(buy(10, 2, 0)), count)
+    commands["serial"] = np.arange(count)
+    commands["price_ticks"] = 10 + np.arange(count) % 900
+    return commands
+
+
+def test_pools_double_inside_a_batch_and_lose_nothing() -> None:
+    """Ten times the first capacity in one call: every order rests, and every array is sound."""
+    book = OrderBook(instrument())
+    output = book.apply(ladder(10 * FIRST_ORDERS))
+    assert len(output.executions) == book.order_count == 10 * FIRST_ORDERS
+    assert book.capacity == 16 * FIRST_ORDERS
+    assert violations(book) == []
+
+
+def test_one_order_may_sweep_the_whole_book() -> None:
+    """Output rows grow to what a single command needs, and the twin agrees."""
+    traded = instrument(max_quantity_lots=1 << 40)
+    commands = np.concatenate([ladder(3_000), batch(market(Side.SELL, 1 << 40, -1))])
+    fast, plain = OrderBook(traded), ReferenceBook(traded)
+    output = fast.apply(commands)
+    assert (output.executions["kind"] == ExecutionKind.TRADED).sum() == 3_000
+    assert fast.order_count == 0 and violations(fast) == []
+    assert same(output, plain.apply(commands))
+
+
+def test_capacity_stops_at_max_orders() -> None:
+    """The pool never holds more than the bound; beyond it orders are rejected and said to be."""
+    book = OrderBook(instrument(), max_orders=FIRST_ORDERS + 100)
+    output = book.apply(ladder(FIRST_ORDERS + 150))
+    assert book.capacity == book.order_count == FIRST_ORDERS + 100
+    assert output.executions["reason"][-50:].tolist() == [Reason.BOOK_FULL] * 50
+
+
+def test_memory_is_counted_and_grows_with_the_pool() -> None:
+    """memory_bytes is the sum of all arrays."""
+    book = OrderBook(instrument())
+    before = book.memory_bytes
+    book.apply(ladder(5_000))
+    assert before < book.memory_bytes < before + 10_000_000
+
+
+def test_a_band_too_wide_for_a_ladder_is_refused() -> None:
+    """2^40 ticks would be terabytes; the message says what to do."""
+    with pytest.raises(InvalidInput, match="tick_size"):
+        OrderBook(instrument(max_price_ticks=1 << 40))
+
+
+def extremes() -> Records:
+    """A sound order, and each field at each of its limits in both sides of it."""
+    sound = (buy(1_000, 5, 1), sell(1_001, 5, 2), market(Side.BUY, 5, 3), {**buy(1_000, 5, 4), "kind": 2})
+    rows = []
+    for row in sound:
+        for name in COMMAND.names or ():
+            limits = np.iinfo(COMMAND[name])
+            rows += [{**row, name: int(value)} for value in (limits.min, limits.min + 1, limits.max - 1, limits.max)]
+        rows.append(row)
+    return batch(*rows)
+
+
+def test_extreme_values_in_every_field_give_the_answers_of_the_twin() -> None:
+    """No overflow and no crash: int64's ends in every column, also with the widest limits a book may have."""
+    for traded in (instrument(), instrument(max_quantity_lots=1 << 40, min_notional=instrument().tick_size * (1 << 50))):
+        plain, fast = ReferenceBook(traded), OrderBook(traded)
+        assert same(plain.apply(extremes()), fast.apply(extremes()))
+        assert plain.state_hash() == fast.state_hash()
+        assert violations(fast) == []
+
+
+def test_all_of_it_stays_inside_the_arrays(pytestconfig: pytest.Config) -> None:
+    """The extreme values and a growing pool again with Numba's bounds checks, in a process and cache of its own."""
+    cache = pytestconfig.cache
+    assert cache is not None
+    program = (
+        "from tests.core.book import test_book as t, test_equal as e; import numpy as np;"
+        "t.test_extreme_values_in_every_field_give_the_answers_of_the_twin();"
+        "t.test_pools_double_inside_a_batch_and_lose_nothing();"
+        "t.test_one_order_may_sweep_the_whole_book();"
+        "[e.assert_equal_books(e.stream(np.random.default_rng(5), e.MIXES[m], 1500), iter(lambda: 200, None), e.MIXES[m], m)"
+        " for m in ('invalid', 'far levels', 'band edges', 'sweeps')]"
+    )
+    environment = {
+        **os.environ,
+        "NUMBA_BOUNDSCHECK": "1",
+        "NUMBA_CACHE_DIR": str(cache.mkdir("numba-boundscheck")),
+        "PYTHONPATH": os.pathsep.join([str(pytestconfig.rootpath), os.environ.get("PYTHONPATH", "")]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], env=environment, capture_output=True, text=True, timeout=180, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_compilation_names_each_kernel() -> None:
+    """What a cold start shows while it waits."""
+    names: list[str] = []
+    compile_kernels(names.append)
+    assert names[0] == "book.apply_commands" and len(set(names)) == len(names)

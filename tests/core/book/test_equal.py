@@ -1,0 +1,149 @@
+"""The plain book judges the compiled one: seeded streams of commands must give equal rows and equal hashes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from marksim.core.book.book import OrderBook
+from marksim.core.book.checks import violations
+from marksim.core.book.reference import ReferenceBook
+from marksim.core.types import COMMAND, Records
+from tests.core.book.commands import batch, instrument, same
+
+COUNT = 20_000
+
+
+@dataclass(frozen=True)
+class Mix:
+    """A kind of traffic."""
+
+    band: int
+    cancels: float
+    markets: float
+    serials: int
+    max_orders: int
+    invalid: float = 0.0
+    min_price: int = 10
+    max_price: int = 5_000
+
+
+MIXES = {
+    "two prices": Mix(band=1, cancels=0.3, markets=0.05, serials=50, max_orders=1_000),
+    "narrow": Mix(band=8, cancels=0.4, markets=0.05, serials=5_000, max_orders=1_000),
+    "wide and deep": Mix(band=900, cancels=0.05, markets=0.002, serials=1 << 40, max_orders=1 << 20),
+    "sweeps": Mix(band=400, cancels=0.1, markets=0.2, serials=1 << 40, max_orders=1 << 20),
+    "full": Mix(band=50, cancels=0.2, markets=0.01, serials=100, max_orders=30),
+    "one order": Mix(band=2, cancels=0.2, markets=0.01, serials=3, max_orders=1),
+    "band edges": Mix(band=6, cancels=0.2, markets=0.05, serials=300, max_orders=100, min_price=998, max_price=1_003),
+    "invalid": Mix(band=20, cancels=0.3, markets=0.05, serials=200, max_orders=200, invalid=0.3),
+    "far levels": Mix(band=990, cancels=0.49, markets=0.001, serials=40, max_orders=50, max_price=1_000_000),
+}
+
+
+def stream(rng: np.random.Generator, mix: Mix, count: int) -> Records:
+    """Random commands of a few accounts."""
+    commands = np.zeros(count, COMMAND)
+    commands["time_ns"] = np.cumsum(rng.integers(0, 1_000_000, count))
+    commands["account"] = rng.integers(-1, 4, count)
+    commands["serial"] = rng.integers(0, mix.serials, count)
+    commands["kind"] = np.where(rng.random(count) < mix.cancels, 2, 1)
+    # Half of the cancels name a lately used serial, so that with many serials some are found.
+    recent = np.maximum(np.arange(count) - rng.integers(1, 40, count), 0)
+    commands["target_serial"] = np.where(
+        rng.random(count) < 0.5, commands["serial"][recent], rng.integers(0, mix.serials, count)
+    )
+    commands["account"] = np.where(commands["kind"] == 2, commands["account"][recent], commands["account"])
+    commands["side"] = rng.integers(1, 3, count)
+    commands["order_type"] = np.where(rng.random(count) < mix.markets, 2, 1)
+    commands["time_in_force"] = rng.choice([0, 1, 2], count, p=[0.5, 0.4, 0.1])
+    away = rng.integers(-mix.band, mix.band + 1, count)
+    away = np.where(rng.random(count) < 0.6, np.where(commands["side"] == 1, -np.abs(away), np.abs(away)), away)
+    commands["price_ticks"] = np.where(commands["order_type"] == 2, 0, 1_000 + away)
+    commands["quantity_lots"] = rng.integers(2, 100, count)
+    for row in np.flatnonzero(rng.random(count) < mix.invalid):
+        name = rng.choice(COMMAND.names)
+        bits = np.iinfo(COMMAND[name])
+        commands[name][row] = rng.choice([bits.min, bits.min + 1, 0, 1, 3, bits.max - 1, bits.max])
+    return commands
+
+
+def assert_equal_books(commands: Records, batches: Any, mix: Mix, context: str) -> None:
+    """Apply the same batches to both books and compare after each."""
+    traded = instrument(min_price_ticks=mix.min_price, max_price_ticks=mix.max_price)
+    plain, fast = ReferenceBook(traded, mix.max_orders), OrderBook(traded, mix.max_orders)
+    at = 0
+    while at < len(commands):
+        size = int(next(batches))
+        part = commands[at : at + size]
+        where = f"{context}, rows {at}..{at + size}"
+        assert same(plain.apply(part), fast.apply(part)), where
+        assert plain.state_hash() == fast.state_hash(), where
+        at += size
+    assert violations(fast) == [], context
+    assert np.array_equal(plain.depth(), fast.depth()), context
+    for account in range(-1, 4):
+        assert plain.open_orders(account) == fast.open_orders(account), context
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("mix", MIXES, ids=str)
+def test_random_streams_give_equal_rows_and_hashes(mix: str, seed: int) -> None:
+    """Whatever the traffic and wherever the batches end; the failing mix, seed and rows are in the message."""
+    rng = np.random.default_rng(seed)
+    deep = mix in {"wide and deep", "sweeps"}
+    sizes = iter(lambda: int(rng.choice([1, 7, 150, 3_000], p=[0.0, 0.1, 0.4, 0.5])), None)
+    commands = stream(rng, MIXES[mix], COUNT // 4 if deep else COUNT)
+    assert_equal_books(commands, sizes, MIXES[mix], f"mix {mix}, seed {seed}")
+
+
+@pytest.mark.parametrize("mix", ["narrow", "full", "invalid", "far levels"])
+def test_invariants_hold_after_every_small_batch(mix: str) -> None:
+    """Never crossed, quantities conserved, queues in order, bitmap equal to levels, free list whole."""
+    rng = np.random.default_rng(7)
+    chosen = MIXES[mix]
+    book = OrderBook(instrument(max_price_ticks=chosen.max_price), chosen.max_orders)
+    for number in range(40):
+        book.apply(stream(rng, chosen, int(rng.integers(1, 30))))
+        assert violations(book) == [], f"mix {mix}, batch {number}"
+
+
+def test_batch_boundaries_change_nothing() -> None:
+    """The same commands one by one and all at once give the same rows and state."""
+    commands = stream(np.random.default_rng(3), MIXES["sweeps"], 1_500)
+    whole, single = OrderBook(instrument()), OrderBook(instrument())
+    together = whole.apply(commands)
+    parts = [single.apply(commands[row : row + 1]) for row in range(len(commands))]
+    for name in ("executions", "quotes", "depth"):
+        assert np.array_equal(getattr(together, name), np.concatenate([getattr(part, name) for part in parts]))
+    assert whole.state_hash() == single.state_hash()
+
+
+FIELDS = st.fixed_dictionaries(
+    {"kind": st.sampled_from([1, 1, 1, 2, 0, 3]), "side": st.sampled_from([1, 2, 1, 2, 0])},
+    optional={
+        "order_type": st.sampled_from([1, 2, 3]),
+        "time_in_force": st.sampled_from([0, 1, 2, 3]),
+        "account": st.integers(0, 1),
+        "serial": st.integers(0, 4),
+        "target_serial": st.integers(0, 4),
+        "price_ticks": st.integers(9, 14) | st.integers(-(1 << 63), (1 << 63) - 1),
+        "quantity_lots": st.integers(1, 9) | st.integers(-(1 << 63), (1 << 63) - 1),
+    },
+)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.lists(FIELDS, max_size=12), max_size=8), st.integers(1, 6))
+def test_any_batches_give_equal_books(batches: list[list[dict[str, int]]], max_orders: int) -> None:
+    """Small worlds with many collisions, shrunk to the shortest that differs."""
+    traded = instrument(min_price_ticks=10, max_price_ticks=14, reference_price_ticks=12)
+    plain, fast = ReferenceBook(traded, max_orders), OrderBook(traded, max_orders)
+    for rows in batches:
+        commands = batch(*({"order_type": 1, "price_ticks": 12, "quantity_lots": 5, **row} for row in rows))
+        assert same(plain.apply(commands), fast.apply(commands))
+        assert plain.state_hash() == fast.state_hash()
+        assert violations(fast) == []
