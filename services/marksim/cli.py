@@ -1,0 +1,39 @@
+"""The `marksim` command: `marksim run` is the whole market, `marksim <service>` one service of it."""
+
+import runpy
+import sys
+from typing import Final
+
+import typer
+
+COMMANDS: Final = {
+    "run": ("marksim.main", "Run the whole market on this machine."),
+    "dash": ("marksim.dash_consumer", "Run the dashboard beside a market."),
+    "test-websocket": ("marksim.test_websocket", "Read a running market for a few seconds and check its ticks."),
+    "orderbook": ("marksim.orderbook", "Run the order book service."),
+    "engine": ("marksim.engine", "Run the engine service."),
+    "edge": ("marksim.edge", "Run the WebSocket edge."),
+    "archiver": ("marksim.archiver", "Run the archiver service."),
+    "memory": ("marksim.memory", "Run the memory monitor."),
+    "dashboard": ("marksim.dashboard", "Run the dashboard service."),
+}
+"""Each command and the module that it runs, the same as `python -m <module>`."""
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="A synthetic exchange. Each command has its own --help.")
+
+
+def _add(name: str, module: str, text: str) -> None:
+    # The module reads the flags itself, --help included, so both ways of starting are one.
+    @app.command(name, help=text, add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+    def run(context: typer.Context) -> None:
+        sys.argv = [module, *context.args]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+for _name, (_module, _text) in COMMANDS.items():
+    _add(_name, _module, _text)
+
+
+def main() -> None:
+    """Entry point of the `marksim` script."""
+    app(prog_name="marksim")

@@ -1,0 +1,139 @@
+"""`python -m marksim.main`: the whole market on one machine, each service a supervised child process."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Sequence
+
+from marksim.core.errors import InvalidInput
+from marksim.runtime.settings import EXIT_USAGE
+from marksim.scenario import load_scenario
+from marksim.supervisor import plan
+from marksim.supervisor.child import Child, Refused
+from marksim.supervisor.group import Group
+from marksim.supervisor.logs import ChildLogs, sentence
+from marksim.supervisor.ports import asked_twice, taken
+from marksim.supervisor.screen import Screen
+from marksim.supervisor.settings import MainSettings, read_settings
+from marksim.supervisor.status import Watcher, status_line
+
+_EXIT_KILLED = 130
+_STATUS_EVERY_S = 0.5
+_COMPILE_S = 40
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Check, start, watch and end a market; returns the exit code."""
+    settings = read_settings(argv)
+    if fault := fault_of(settings):
+        return _refuse(fault)
+    try:
+        with Screen() as screen:
+            logs = ChildLogs(settings.logs, screen.line, verbose=settings.verbose)
+            try:
+                return asyncio.run(run_market(settings, screen, logs))
+            finally:
+                logs.close()
+    except Refused as refused:
+        return _refuse("\n".join(sentence(line) for line in str(refused).splitlines()))
+    except OSError as error:
+        return _refuse(f"--data-dir {settings.data_dir} or --log-dir cannot be written to: {error}")
+
+
+def fault_of(settings: MainSettings) -> str:
+    """Why the market cannot start, as sentences that name the fix; "" where it can."""
+    try:
+        load_scenario(settings.scenario, overrides=settings.set, seed=settings.seed)
+    except InvalidInput as error:
+        return f"--scenario {settings.scenario}: {error.message}"
+    needs = plan.port_needs(settings)
+    return asked_twice(needs) or "\n".join(str(port) for port in taken(needs))
+
+
+async def run_market(settings: MainSettings, screen: Screen, logs: ChildLogs) -> int:
+    """Run until a signal, then end all children in order; 0, or 130 where a second signal killed them.
+
+    Raises Refused where a child refuses to start; the others are ended first.
+    """
+    for line in ["marksim: a market on this machine", *plan.listing(settings), "Ctrl-C ends it."]:
+        screen.line(line)
+    specs = plan.children(settings)
+    group = Group([Child(spec, on_line=logs.take, notice=screen.line) for spec in specs], plan.STAGES)
+    stop, kill = _on_signals()
+    group.start()
+    watching = asyncio.create_task(_watch(settings, screen, logs))
+    stopping = asyncio.create_task(stop.wait())
+    refusing = asyncio.create_task(group.refused())
+    try:
+        await asyncio.wait([watching, stopping, refusing], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
+        killed = await _end(group, screen, kill)
+    for task in (refusing, watching):
+        if task.done() and not task.cancelled() and (error := task.exception()):
+            raise error
+    if refusing.done():
+        raise refusing.result()
+    refusing.cancel()
+    if killed:
+        return _EXIT_KILLED
+    screen.line("All services ended.")
+    return 0
+
+
+async def _end(group: Group, screen: Screen, kill: asyncio.Event) -> bool:
+    screen.line("Ending the services; Ctrl-C again kills them.")
+    ending, killing = asyncio.create_task(group.end()), asyncio.create_task(kill.wait())
+    await asyncio.wait([ending, killing], return_when=asyncio.FIRST_COMPLETED)
+    killed = killing.done() and not ending.done()
+    if killed:
+        group.kill()
+    killing.cancel()
+    await ending
+    return killed
+
+
+def _on_signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Events of the first and the second SIGINT or SIGTERM."""
+    first, second = asyncio.Event(), asyncio.Event()
+
+    def on_signal() -> None:
+        (second if first.is_set() else first).set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, on_signal)
+    return first, second
+
+
+async def _watch(settings: MainSettings, screen: Screen, logs: ChildLogs) -> None:
+    watcher = Watcher(plan.grpc_ports(settings), settings.http_port_of("edge"))
+    began, started = time.monotonic(), False
+    try:
+        while True:
+            reading = await watcher.read()
+            if not started and not reading.started:
+                doing = next(iter(logs.progress.values()), "waiting for the services")
+                waited = time.monotonic() - began
+                text = f"Starting, {waited:.0f} s; the first start compiles the kernels, about {_COMPILE_S} s: {doing}"
+                screen.status(text, busy=True)
+            else:
+                started = True
+                screen.status(status_line(reading))
+            await asyncio.sleep(_STATUS_EVERY_S if screen.is_terminal else 2 * _STATUS_EVERY_S)
+    finally:
+        with contextlib.suppress(asyncio.CancelledError):
+            await watcher.close()
+
+
+def _refuse(text: str) -> int:
+    for line in text.splitlines():
+        print(f"marksim: {line}", file=sys.stderr)
+    return EXIT_USAGE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Which processes make a market on one machine, with which flags and ports."""
+
+from marksim.supervisor.child import ChildSpec
+from marksim.supervisor.ports import PortNeed
+from marksim.supervisor.settings import HTTP_CHILDREN, MainSettings
+
+# What reads ends before what it reads from, so that nothing is cut off: the edge says goodbye to its clients, the engine
+# stops the clock, the archiver writes what it has, and the book, which all of them read from, goes last.
+STAGES = (("memory", "edge"), ("engine",), ("archiver",), ("orderbook",))
+
+
+def children(settings: MainSettings) -> tuple[ChildSpec, ...]:
+    """The children in the order of their start."""
+    book = ("--orderbook", f"localhost:{settings.orderbook_port}")
+    scenario = ["--scenario", settings.scenario]
+    if settings.set:
+        scenario += ["--set", ",".join(settings.set)]
+    seed = [] if settings.seed is None else ["--seed", str(settings.seed)]
+    speed = ["--speed", settings.speed] if settings.speed else []
+    telemetry = ",".join(f"{name}=localhost:{grpc_ports(settings)[name]}" for name in ("orderbook", "engine", "edge", "archiver"))
+    own = {
+        "orderbook": scenario,
+        "engine": [*book, *scenario, *seed, *speed],
+        "edge": [*book, "--port", str(settings.port)],
+        "archiver": [*book, "--data-dir", str(settings.data_dir)],
+        "memory": ["--services", telemetry],
+    }
+    common = ["--log-level", settings.log_level, "--log-format", "json"]
+    if settings.host:
+        common += ["--host", settings.host]
+    return tuple(
+        ChildSpec(
+            name,
+            f"marksim.{name}",
+            (
+                *("--grpc-port", str(grpc_ports(settings)[name])),
+                *("--http-port", str(settings.http_port_of(name))),
+                *common,
+                *arguments,
+            ),
+        )
+        for name, arguments in own.items()
+    )
+
+
+def grpc_ports(settings: MainSettings) -> dict[str, int]:
+    """The gRPC port of each child."""
+    return {
+        "orderbook": settings.orderbook_port,
+        "engine": settings.engine_port,
+        "edge": settings.edge_port,
+        "archiver": settings.archiver_port,
+        "memory": settings.memory_port,
+    }
+
+
+def port_needs(settings: MainSettings) -> tuple[PortNeed, ...]:
+    """Every port that the children will listen on."""
+    needs = [PortNeed(settings.port, "WebSocket server", "--port")]
+    needs += [PortNeed(port, f"{name} gRPC", f"--{name}-port") for name, port in grpc_ports(settings).items()]
+    needs += [PortNeed(settings.http_port_of(name), f"{name} metrics", "--http-port-base") for name in HTTP_CHILDREN]
+    needs.append(PortNeed(settings.memory_http_port, "memory page", "--memory-http-port"))
+    return tuple(needs)
+
+
+def listing(settings: MainSettings) -> list[str]:
+    """What is where, as printed at the start."""
+    rows = [
+        ("ticks", f"ws://localhost:{settings.port}", "try: python -m marksim.test_websocket" + _url_flag(settings)),
+        ("dashboard", "http://localhost:8050", "start it with: python -m marksim.dash_consumer"),
+    ]
+    for name, port in grpc_ports(settings).items():
+        page = "metrics" if name == "memory" else "/metrics"
+        url = f"http://localhost:{settings.http_port_of(name)}"
+        rows.append((name, f"localhost:{port} (gRPC)", url + ("/" if page == "metrics" else page)))
+    rows.append(("archive", str(settings.data_dir), "Parquet"))
+    rows.append(("logs", str(settings.logs), "one file a service"))
+    return [f"  {what:<10} {where:<26} {more}" for what, where, more in rows]
+
+
+def _url_flag(settings: MainSettings) -> str:
+    return "" if settings.port == 8765 else f" --url ws://localhost:{settings.port}"

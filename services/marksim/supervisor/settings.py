@@ -1,0 +1,83 @@
+"""Settings of `marksim.main`: what to simulate, and a port for everything that listens."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Final
+
+from pydantic import Field, field_validator
+
+from marksim.runtime.settings import Port, ServiceSettings, load_settings
+
+HTTP_CHILDREN: Final = ("orderbook", "engine", "archiver", "edge")
+"""Children with a page of metrics at `http_port_base` and up, in that order."""
+
+
+class MainSettings(ServiceSettings):
+    """Flags of `python -m marksim.main`. What is not here, a child reads from its own MARKSIM_<SERVICE>__<FIELD>."""
+
+    # The supervisor has no server of its own, nor one grace for all.
+    grpc_port: ClassVar[int] = 0  # type: ignore[misc]
+    http_port: ClassVar[int] = 0  # type: ignore[misc]
+    log_format: ClassVar[str] = "human"  # type: ignore[misc]
+    grace_s: ClassVar[float] = 0.0  # type: ignore[misc]
+
+    scenario: str = Field("default", description="name of a ready scenario, or path of a YAML file")
+    set: list[str] = Field([], description="override of the scenario, path=value; may be given many times")
+    seed: int | None = Field(None, ge=0, lt=1 << 63, description="seed of the run; the scenario's own if not given")
+    speed: str = Field("", description="simulated seconds a wall second, or max; the scenario's own (10) if not given")
+    port: Port = Field(8765, ge=1, description="port of the WebSocket server")
+    orderbook_port: Port = Field(50051, ge=1, description="gRPC port of the order book")
+    engine_port: Port = Field(50052, ge=1, description="gRPC port of the engine")
+    archiver_port: Port = Field(50053, ge=1, description="gRPC port of the archiver")
+    edge_port: Port = Field(50054, ge=1, description="gRPC port of the edge")
+    memory_port: Port = Field(50056, ge=1, description="gRPC port of the memory monitor")
+    memory_http_port: Port = Field(9108, ge=1, description="port of the memory monitor's page")
+    http_port_base: int = Field(
+        9091, ge=1, le=65_535 - len(HTTP_CHILDREN) + 1, description="first port of the metrics pages; one each from here up"
+    )
+    data_dir: Path = Field(Path("data"), description="where the archive and the logs go")
+    log_dir: Path | None = Field(None, description="where the logs go; logs in the data directory if not given")
+    verbose: bool = Field(False, description="show what the services log at info level too")
+
+    @field_validator("speed")
+    @classmethod
+    def _speed_is_known(cls, value: str) -> str:
+        if value in ("", "max"):
+            return value
+        try:
+            factor = float(value)
+        except ValueError:
+            factor = 0.0
+        if not 0.001 <= factor <= 1e6:
+            raise ValueError("must be `max` or a number from 0.001 to 1000000")
+        return value
+
+    @property
+    def logs(self) -> Path:
+        """Directory of the logs."""
+        return self.log_dir or self.data_dir / "logs"
+
+    def http_port_of(self, child: str) -> int:
+        """Port of the metrics page of a child."""
+        if child == "memory":
+            return self.memory_http_port
+        return self.http_port_base + HTTP_CHILDREN.index(child)
+
+
+def read_settings(argv: Sequence[str] | None = None) -> MainSettings:
+    """Settings from flags, MARKSIM_MAIN__* and --config; a wrong one ends the process with 2.
+
+    `--set` may be repeated here, where the shared reader of flags keeps the last.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    repeated = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    repeated.add_argument("--set", action="append", default=[])
+    try:
+        found, rest = repeated.parse_known_args(arguments)
+    except argparse.ArgumentError:
+        return load_settings(MainSettings, "main", arguments)
+    if found.set:
+        rest += ["--set", ",".join(found.set)]
+    return load_settings(MainSettings, "main", rest)

@@ -1,0 +1,108 @@
+"""How the market does, in one line: asked of the children over gRPC and from the edge's metrics."""
+
+import asyncio
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import grpc.aio
+from prometheus_client.parser import text_string_to_metric_families
+
+from marksim.runtime.channel import open_channel
+from marksim.v1 import engine_pb2, engine_pb2_grpc, telemetry_pb2, telemetry_pb2_grpc
+
+_TIMEOUT_S = 1.0
+CLIENTS_METRIC = "marksim_edge_clients"
+TICKS_METRIC = "marksim_edge_ticks_total"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One look at the market; None is what nobody answered."""
+
+    engine: engine_pb2.EngineStatus | None
+    clients: float | None
+    ticks_per_s: float | None
+    memory_bytes: Mapping[str, int]
+
+    @property
+    def started(self) -> bool:
+        """True once the clock has left its starting state and the edge answers."""
+        starting = (engine_pb2.CLOCK_STATE_UNSPECIFIED, engine_pb2.CLOCK_STATE_STARTING)
+        return self.engine is not None and self.engine.state not in starting and self.clients is not None
+
+
+class Watcher:
+    """Asks the children. Close it when done."""
+
+    def __init__(self, grpc_ports: Mapping[str, int], edge_http_port: int) -> None:
+        self._channels = {name: open_channel(f"localhost:{port}") for name, port in grpc_ports.items()}
+        self._metrics_url = f"http://localhost:{edge_http_port}/metrics"
+        self._ticks: tuple[float, float] | None = None
+
+    async def read(self) -> Reading:
+        """Look once; what does not answer within a second is left out."""
+        engine, metrics, memory = await asyncio.gather(self._engine(), asyncio.to_thread(self._metrics), self._memory())
+        ticks_per_s = None
+        if TICKS_METRIC in metrics:
+            now, ticks = time.monotonic(), metrics[TICKS_METRIC]
+            if self._ticks and now > self._ticks[0] and ticks >= self._ticks[1]:
+                ticks_per_s = (ticks - self._ticks[1]) / (now - self._ticks[0])
+            self._ticks = (now, ticks)
+        return Reading(engine, metrics.get(CLIENTS_METRIC), ticks_per_s, memory)
+
+    async def close(self) -> None:
+        """Close the channels."""
+        await asyncio.gather(*(channel.close() for channel in self._channels.values()))
+
+    async def _engine(self) -> engine_pb2.EngineStatus | None:
+        stub = engine_pb2_grpc.EngineServiceStub(self._channels["engine"])
+        try:
+            return (await stub.GetStatus(engine_pb2.GetStatusRequest(), timeout=_TIMEOUT_S)).status
+        except grpc.aio.AioRpcError:
+            return None
+
+    async def _memory(self) -> dict[str, int]:
+        async def one(channel: grpc.aio.Channel) -> int:
+            stub = telemetry_pb2_grpc.TelemetryServiceStub(channel)
+            try:
+                return (await stub.GetMemory(telemetry_pb2.GetMemoryRequest(), timeout=_TIMEOUT_S)).resident_bytes
+            except grpc.aio.AioRpcError:
+                return 0
+
+        sizes = await asyncio.gather(*(one(channel) for channel in self._channels.values()))
+        return dict(zip(self._channels, sizes, strict=True))
+
+    def _metrics(self) -> dict[str, float]:
+        try:
+            with urllib.request.urlopen(self._metrics_url, timeout=_TIMEOUT_S) as answer:
+                page = answer.read().decode()
+        except (OSError, urllib.error.URLError, ValueError):
+            return {}
+        sums: dict[str, float] = {}
+        for family in text_string_to_metric_families(page):
+            for sample in family.samples:
+                sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
+        return sums
+
+
+def status_line(reading: Reading) -> str:
+    """Simulated time, speed, ticks a second, clients and memory."""
+    engine = reading.engine
+    if engine is None:
+        clock = "engine away"
+    else:
+        moment = datetime.fromtimestamp(engine.simulated_time_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        state = engine_pb2.ClockState.Name(engine.state).removeprefix("CLOCK_STATE_").lower()
+        clock = f"{moment} UTC  {engine.measured_speed:,.1f}x"
+        if engine.state != engine_pb2.CLOCK_STATE_RUNNING:
+            clock += f"  {state}" + (f": {engine.message}" if engine.message else "")
+    ticks = "-" if reading.ticks_per_s is None else f"{reading.ticks_per_s:,.0f}"
+    clients = "-" if reading.clients is None else f"{reading.clients:,.0f}"
+    memory = sum(reading.memory_bytes.values()) / 1e6
+    away = [name for name, size in reading.memory_bytes.items() if not size]
+    gone = f"  no answer: {', '.join(away)}" if away else ""
+    return f"{clock}  {ticks} ticks/s  {clients} clients  {memory:,.0f} MB{gone}"
