@@ -5,7 +5,7 @@ from typing import Final
 
 import grpc
 import grpc.aio
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from marksim.runtime.errors import DETAILS_KEY
 
@@ -25,7 +25,9 @@ IDEMPOTENT: Final = {
 SERVICE_CONFIG: Final = {
     "methodConfig": [
         {
-            "name": [{"service": service, "method": method} for service, methods in IDEMPOTENT.items() for method in methods],
+            "name": [
+                {"service": service, "method": method} for service, methods in IDEMPOTENT.items() for method in methods
+            ],
             "retryPolicy": {
                 "maxAttempts": 4,
                 "initialBackoff": "0.1s",

@@ -4,6 +4,9 @@ A servicer method just raises. The status carries `google.rpc.Status` with `Erro
 What is not a domain error is INTERNAL: logged with its traceback, told to the caller without any detail.
 """
 
+# grpc's classes are generic in their stubs only.
+from __future__ import annotations
+
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,7 +15,7 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 from google.protobuf import any_pb2
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from marksim.core.errors import Away, Denied, Exhausted, InvalidInput, MarksimError, NotFound, NotNow, Unsupported
 from marksim.runtime.identity import principal_of, set_principal

@@ -10,7 +10,7 @@ from structlog.typing import Processor
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger that takes an event and its facts: `log.info("window sealed", window=7)`."""
-    return cast(structlog.stdlib.BoundLogger, structlog.get_logger(logger=name))
+    return cast(structlog.stdlib.BoundLogger, structlog.get_logger(name))
 
 
 def configure_logs(service: str, level: str = "info", log_format: str = "auto", stream: TextIO | None = None) -> None:
@@ -24,6 +24,7 @@ def configure_logs(service: str, level: str = "info", log_format: str = "auto", 
 
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         add_service,

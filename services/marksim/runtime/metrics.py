@@ -53,7 +53,7 @@ def store_to_proto(store: Store) -> telemetry_pb2.Store:
     """The store as GetMemory tells it."""
     return telemetry_pb2.Store(
         name=store.name,
-        kind=telemetry_pb2.StoreKind.ValueType(store.kind),
+        kind=telemetry_pb2.StoreKind.Name(store.kind),
         used=store.used,
         capacity=store.capacity,
         used_bytes=store.used_bytes,

@@ -1,0 +1,141 @@
+"""The small HTTP server of every service: /metrics, /healthz, /readyz, and pages a service adds.
+
+It runs in threads, so that a blocked event loop is seen from outside instead of hiding itself.
+"""
+
+import socket
+import sys
+import threading
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from marksim.runtime.logs import get_logger
+from marksim.runtime.ports import addresses, authority, bindable
+from marksim.runtime.pulse import Pulse
+from marksim.runtime.service import Page
+
+MAX_THREADS: Final = 8
+REQUEST_TIMEOUT_S: Final = 5.0
+FLAG: Final = "--http-port"
+TEXT: Final = "text/plain; charset=utf-8"
+
+log = get_logger(__name__)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 32
+
+    def __init__(self, address: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._free = threading.BoundedSemaphore(MAX_THREADS)
+        super().__init__((address, port), handler)
+
+    def server_bind(self) -> None:
+        # The parent would ask DNS for this host's name, which can take seconds. "::" means IPv4 as well.
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(self.server_address[0] != "::"))
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        log.debug("an HTTP request failed", client=str(client_address), exc_info=sys.exc_info())
+
+
+class HttpServer:
+    """Serves the pages on every address of `host` from `start` to `stop`."""
+
+    def __init__(
+        self, host: str, port: int, pulse: Pulse, pages: Mapping[str, Page], registry: CollectorRegistry = REGISTRY
+    ) -> None:
+        """Bind; raises CannotListen."""
+        handler = _handler(pulse, pages, registry)
+        self.port = port
+        self._servers: list[_Server] = []
+        try:
+            for address in addresses(host):
+                if bindable(address, self.port, FLAG):
+                    self._servers.append(_Server(address, self.port, handler))
+                    self.port = self._servers[0].server_port
+                else:
+                    log.info("no such address on this machine", address=authority(address, self.port))
+        except BaseException:
+            self._close()
+            raise
+
+    def start(self) -> None:
+        """Serve in threads."""
+        for server in self._servers:
+            threading.Thread(target=server.serve_forever, args=(0.1,), name="http", daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop serving and free the port; requests in work are cut off with the process. Only after `start`."""
+        for server in self._servers:
+            server.shutdown()
+        self._close()
+
+    def _close(self) -> None:
+        for server in self._servers:
+            server.socket.close()
+
+
+def _handler(pulse: Pulse, pages: Mapping[str, Page], registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        timeout = REQUEST_TIMEOUT_S
+        server_version = "marksim"
+        sys_version = ""
+
+        def do_GET(self) -> None:
+            path = urlsplit(self.path).path
+            if path == "/metrics":
+                encode, content_type = choose_encoder(self.headers.get("Accept", ""))
+                self._send(200, content_type, encode(registry))
+            elif path == "/healthz":
+                self._say(pulse.alive, "alive", "the event loop does not turn")
+            elif path == "/readyz":
+                self._say(pulse.ready, "ready", "not ready")
+            elif path in pages:
+                content_type, text = pages[path]()
+                self._send(200, content_type, text.encode())
+            else:
+                known = " ".join(["/metrics", "/healthz", "/readyz", *pages])
+                self._send(404, TEXT, f"not found; there is {known}\n".encode())
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def _say(self, good: bool, yes: str, no: str) -> None:
+            self._send(200 if good else 503, TEXT, f"{yes if good else no}\n".encode())
+
+        def _send(self, status: int, content_type: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Probes and scrapes come every second; they are not worth a line."""
+
+    return Handler

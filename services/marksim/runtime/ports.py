@@ -1,0 +1,62 @@
+"""Binding ports, and saying in a sentence why one cannot be bound."""
+
+import errno
+import socket
+from typing import Final
+
+import psutil
+
+LOOPBACK: Final = ("127.0.0.1", "::1")
+
+
+class CannotListen(Exception):
+    """A port or address cannot be bound; the message says why and which flag changes it. The process exits with 2."""
+
+
+def addresses(host: str) -> tuple[str, ...]:
+    """The addresses that a `host` setting stands for."""
+    return (host.strip("[]"),) if host else LOOPBACK
+
+
+def authority(address: str, port: int) -> str:
+    """`address:port`, with brackets around IPv6."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def bindable(address: str, port: int, flag: str) -> bool:
+    """Whether `address` exists here and `port` is free on it; False if the machine has no such IPv6 loopback.
+
+    Raises CannotListen for everything else that stands in the way. It is asked before a library binds because libraries
+    tell less: gRPC only says that it failed.
+    """
+    try:
+        family = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise port_in_use(port, flag) from None
+        if address == "::1":
+            return False
+        reason = error.strerror or str(error)
+        raise CannotListen(f"cannot listen on {authority(address, port)} ({reason}); --host or {flag} changes it") from None
+    return True
+
+
+def port_in_use(port: int, flag: str) -> CannotListen:
+    """The error for a taken port: names its owner where the system tells, and the `flag` that chooses another."""
+    owner = _owner(port)
+    return CannotListen(f"port {port} is in use{f' by {owner}' if owner else ''}; {flag} chooses another one")
+
+
+def _owner(port: int) -> str:
+    try:
+        for connection in psutil.net_connections(kind="tcp"):
+            local = connection.laddr
+            if connection.status == psutil.CONN_LISTEN and local and local.port == port and connection.pid:
+                return f"process {connection.pid} ({psutil.Process(connection.pid).name()})"
+    except (psutil.Error, OSError):
+        # Who owns it is a courtesy; some systems tell only root.
+        pass
+    return ""
