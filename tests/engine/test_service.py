@@ -1,0 +1,159 @@
+"""The engine against an order book that is lost, broken or fenced, and steered over its rpcs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from marksim.core.errors import InvalidInput, NotNow, Unsupported
+from marksim.engine.service import EngineService
+from marksim.engine.settings import EngineSettings
+from marksim.runtime.serve import Lifecycle
+from marksim.scenario import load_scenario
+from marksim.v1 import engine_pb2 as pb
+from tests.engine.fake_book import FakeBook, serve
+
+
+class World:
+    """A fake book and an engine service that drives it, with no gRPC in front of the engine."""
+
+    def __init__(self, book: FakeBook, engine: EngineService, lifecycle: Lifecycle) -> None:
+        self.book = book
+        self.engine = engine
+        self.lifecycle = lifecycle
+
+    async def status(self) -> pb.EngineStatus:
+        return (await self.engine.GetStatus(pb.GetStatusRequest(), None)).status
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def _world(speed: str = "max") -> AsyncIterator[World]:
+    book = FakeBook(load_scenario("default"))
+    server, port = await serve(book)
+    engine = EngineService(EngineSettings(orderbook=[f"127.0.0.1:{port}"], speed=speed))
+    lifecycle = Lifecycle(service="engine", grace_s=4.0)
+    running = asyncio.create_task(engine.run(lifecycle))
+    try:
+        yield World(book, engine, lifecycle)
+    finally:
+        lifecycle.draining.set()
+        await asyncio.wait_for(running, 5)
+        await server.stop(None)
+
+
+async def test_windows_come_in_order_each_once() -> None:
+    """From 0 on, without a hole, empty ones too."""
+    async with _world() as world:
+        await world.until(lambda: len(world.book.windows) > 50)
+        numbers = [number for _, number, _ in world.book.windows]
+        assert numbers == list(range(len(numbers)))
+        assert world.engine.ready()
+
+
+async def test_a_broken_stream_resends_the_window_and_keeps_the_run() -> None:
+    """The same bytes under the same number; the book answers from its record."""
+    async with _world() as world:
+        world.book.breaks_at = {20}
+        await world.until(lambda: world.book.last_window > 30)
+        resent = [(run, content) for run, number, content in world.book.windows if number == 20]
+        assert len(resent) == 2
+        assert resent[0] == resent[1]
+        assert (await world.status()).runs == 1
+
+
+async def test_a_lost_book_means_a_new_run_with_a_higher_term() -> None:
+    """A new epoch from window 0 on, said in the status."""
+    async with _world() as world:
+        await world.until(lambda: world.book.last_window > 10)
+        first = world.book.run
+        world.book.lose()
+        world.book.breaks_at = set(range(world.book.last_window, world.book.last_window + 200))
+        await world.until(lambda: world.book.run not in (first, ""))
+        world.book.breaks_at = set()
+        await world.until(lambda: world.book.last_window > 5)
+        status = await world.status()
+        assert (status.run, status.runs) == (world.book.run, 2)
+
+
+async def test_a_fenced_engine_stops_and_says_why() -> None:
+    """It stays up for people to look at, is not ready, and sends nothing."""
+    async with _world() as world:
+        world.book.refuses = "FENCED"
+        world.book.breaks_at = {world.book.last_window + 5}
+        await world.until(lambda: world.engine.driver is not None and world.engine.driver.state == pb.CLOCK_STATE_FAILED)
+        status = await world.status()
+        assert "FENCED" in status.message
+        assert not world.engine.ready()
+
+
+async def test_pause_step_resume() -> None:
+    """Pause holds the clock, Step runs exactly so many windows, Resume goes on; the book is told."""
+    async with _world() as world:
+        await world.until(lambda: world.book.last_window > 10)
+        paused = (await world.engine.Pause(pb.PauseRequest(), None)).status
+        assert paused.state == pb.CLOCK_STATE_PAUSED
+        held = world.book.last_window
+        stepped = (await world.engine.Step(pb.StepRequest(windows=3), None)).status
+        assert (world.book.last_window, stepped.windows) == (held + 3, held + 4)
+        await world.engine.Resume(pb.ResumeRequest(), None)
+        await world.until(lambda: world.book.last_window > held + 10)
+        assert world.book.paces[-2:] == [True, False]
+
+
+async def test_a_wait_for_the_book_ends_with_the_service() -> None:
+    """SIGTERM while there is no order book: the service ends all the same."""
+    engine = EngineService(EngineSettings(orderbook=["127.0.0.1:1"]))
+    lifecycle = Lifecycle(service="engine", grace_s=4.0)
+    running = asyncio.create_task(engine.run(lifecycle))
+    await asyncio.sleep(0.05)
+    assert not engine.ready()
+    assert (await engine.GetStatus(pb.GetStatusRequest(), None)).status.state == pb.CLOCK_STATE_STARTING
+    lifecycle.draining.set()
+    await asyncio.wait_for(running, 5)
+
+
+async def test_bad_control_requests_name_the_field() -> None:
+    """Each with what to do instead."""
+    async with _world() as world:
+        engine = world.engine
+        with pytest.raises(InvalidInput, match=r"speed\.factor nan"):
+            await engine.SetSpeed(pb.SetSpeedRequest(speed=pb.Speed(factor=float("nan"))), None)
+        with pytest.raises(InvalidInput, match=r"speed\.factor -1"):
+            await engine.SetSpeed(pb.SetSpeedRequest(speed=pb.Speed(factor=-1)), None)
+        with pytest.raises(InvalidInput, match="speed is empty"):
+            await engine.SetSpeed(pb.SetSpeedRequest(), None)
+        with pytest.raises(InvalidInput, match="windows is 4000000000"):
+            await engine.Step(pb.StepRequest(windows=4_000_000_000), None)
+        with pytest.raises(InvalidInput, match="not after the present"):
+            await engine.RunUntil(pb.RunUntilRequest(simulated_time_ns=-1), None)
+        with pytest.raises(NotNow, match="pause it"):
+            await engine.Step(pb.StepRequest(windows=1), None)
+        with pytest.raises(Unsupported):
+            await engine.InjectEvent(pb.InjectEventRequest(), None)
+
+
+async def test_watch_status_streams_and_ends_with_the_service() -> None:
+    """One message at once, more at the interval, and the end on shutdown."""
+    async with _world() as world:
+        stream = world.engine.WatchStatus(pb.WatchStatusRequest(interval_ms=100), None)
+        first = await anext(stream)
+        second = await anext(stream)
+        assert second.status.simulated_time_ns >= first.status.simulated_time_ns
+
+
+def test_an_unreadable_scenario_ends_the_start_with_exit_code_2() -> None:
+    """With the sentence of the scenario loader in the log."""
+    with pytest.raises(SystemExit) as caught:
+        EngineService(EngineSettings(scenario="nowhere"))
+    assert caught.value.code == 2
+
+
+def test_a_speed_that_is_none_is_refused_by_the_settings() -> None:
+    """Named with what it may be."""
+    with pytest.raises(ValueError, match="must be `max` or a number"):
+        EngineSettings(speed="fast")
