@@ -1,7 +1,7 @@
 """Makes the stubs in services/marksim/v1 from proto/, with the locked grpcio-tools and mypy-protobuf.
 
-    python tools/generate_stubs.py           writes them
-    python tools/generate_stubs.py --check   exits 1 and names the files that are stale
+python tools/generate_stubs.py           writes them
+python tools/generate_stubs.py --check   exits 1 and names the files that are stale
 """
 
 import importlib.metadata

@@ -1,0 +1,112 @@
+# Everything runs in .venv, which the first call makes. PYTHON=/path/to/python chooses its Python (3.11 to 3.14).
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# Its stamps say what is installed: a call with nothing new to install starts at once.
+RUN := $(VENV)/.installed-run
+DEV := $(VENV)/.installed-dev
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet
+EDITABLE := $(PIP) --no-deps --no-build-isolation --editable .
+# Flags for the program that is run: make run ARGS="--seed 7"
+ARGS ?=
+# Test processes side by side.
+JOBS ?= 2
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
+
+.PHONY: setup
+setup: $(DEV) ## Install everything: to run, to test, to check
+
+.PHONY: run
+run: $(RUN) ## Run the whole market on this machine (make run ARGS="--seed 7")
+	@$(PY) -m marksim.main $(ARGS)
+
+.PHONY: dashboard
+dashboard: $(RUN) ## Run the dashboard on http://localhost:8050, before or after the market
+	@$(PY) -m marksim.dash_consumer $(ARGS)
+
+.PHONY: test
+test: $(DEV) ## Run the tests, under five minutes (make test ARGS="-k book")
+	$(PY) -m pytest -n $(JOBS) --dist loadfile -m "not system" $(ARGS)
+
+.PHONY: test-bounds
+test-bounds: $(DEV) ## Run the order book's tests with every array index checked
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=build/numba-bounds $(PY) -m pytest --timeout 300 tests/core/book $(ARGS)
+
+.PHONY: e2e
+e2e: $(DEV) ## Run the system tests: the whole market, real browsers (chromium), other languages
+	$(PY) -m pytest -m system --timeout 300 $(ARGS)
+
+.PHONY: lint
+lint: $(DEV) ## Check style and format (ruff)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+.PHONY: format
+format: $(DEV) ## Format, and fix what can be fixed safely
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+.PHONY: types
+types: $(DEV) ## Check types (mypy, strict)
+	$(PY) -m mypy
+
+.PHONY: imports
+imports: $(DEV) ## Check who imports whom (import-linter)
+	$(VENV)/bin/python -c "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
+
+.PHONY: proto
+proto: $(DEV) ## Make the stubs in services/marksim/v1 from proto/
+	$(PY) tools/generate_stubs.py
+
+.PHONY: proto-check
+proto-check: $(DEV) ## Check the contract: buf lint, no breaking change, stubs fresh
+	$(VENV)/bin/buf lint
+	tools/buf_breaking.sh
+	$(PY) tools/generate_stubs.py --check
+
+.PHONY: bench
+bench: $(DEV) ## Measure the order book on this machine
+	$(PY) bench/book.py $(ARGS)
+
+.PHONY: market-check
+market-check: $(DEV) ## Hold the default market against its bounds: seeds 1-20, 24 h each; resumable
+	@mkdir -p build
+	$(PY) bench/market_check.py --seeds 1-20 --hours 24 --out build/market-check.jsonl $(ARGS)
+
+.PHONY: market-check-short
+market-check-short: $(DEV) ## The same bounds for two seeds and 2 h
+	$(PY) bench/market_check.py --seeds 1-2 --hours 2 $(ARGS)
+
+.PHONY: lock
+lock: $(DEV) ## Make the lock files from pyproject.toml (ARGS=--upgrade for newer versions)
+	$(PY) tools/lock.py $(ARGS)
+
+.PHONY: lock-check
+lock-check: $(DEV) ## Check, offline, that the lock files belong to pyproject.toml
+	$(PY) tools/lock.py --check
+
+.PHONY: clean
+clean: ## Remove .venv, caches and build results; recorded data in data/ stays
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find services tests bench tools examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.made: tools/make_venv.sh
+	@tools/make_venv.sh $(VENV)
+	@touch $@
+
+$(RUN): $(VENV)/.made requirements.lock requirements-build.lock pyproject.toml
+	@echo "make: installing what marksim runs on (once; about a minute)"
+	@$(PIP) --require-hashes --requirement requirements.lock
+	@$(PIP) --require-hashes --requirement requirements-build.lock
+	@$(EDITABLE)
+	@touch $@
+
+$(DEV): $(RUN) requirements-dev.lock
+	@echo "make: installing what the tests and checks need (once)"
+	@$(PIP) --require-hashes --requirement requirements-dev.lock
+	@touch $@
