@@ -18,9 +18,9 @@ IDEMPOTENT: Final = {
         *("SubmitOrder", "CancelOrder", "AmendOrder", "MassCancel", "GetOrder", "ListOrders", "ListTrades", "GetPosition"),
     ),
     "marksim.v1.EngineService": ("GetStatus", "Pause", "Resume", "SetSpeed"),
-    "marksim.v1.TelemetryService": ("GetMemory",),
 }
-"""Unary methods that are tried again when the peer is UNAVAILABLE; what may not run twice (Step, InjectEvent) is not here."""
+"""Unary methods that are tried again when the peer is UNAVAILABLE; what may not run twice (Step, InjectEvent) is not here
+and neither is RunUntil, which blocks."""
 
 SERVICE_CONFIG: Final = {
     "methodConfig": [

@@ -135,7 +135,7 @@ def _handler(pulse: Pulse, pages: Mapping[str, Page], registry: CollectorRegistr
             if self.command != "HEAD":
                 self.wfile.write(body)
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, *_: Any) -> None:
             """Probes and scrapes come every second; they are not worth a line."""
 
     return Handler

@@ -27,7 +27,7 @@ class Action(Enum):
 _principal: ContextVar[Principal] = ContextVar("principal", default=ANONYMOUS)
 
 
-def principal_of(metadata: Iterable[tuple[str, str | bytes]]) -> Principal:
+def principal_of(_metadata: Iterable[tuple[str, str | bytes]]) -> Principal:
     """The principal behind a call's metadata or headers: anonymous, as no token or certificate is checked yet."""
     return ANONYMOUS
 

@@ -27,7 +27,10 @@ class StoreKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Fill of one bounded place. A capacity of 0 means that the other measure bounds it; `dropped` counts since the start."""
+    """Fill of one bounded place.
+
+    A capacity of 0 means that the other measure bounds it; `dropped` counts since the start.
+    """
 
     name: str
     kind: StoreKind
@@ -59,6 +62,20 @@ def store_to_proto(store: Store) -> telemetry_pb2.Store:
         used_bytes=store.used_bytes,
         capacity_bytes=store.capacity_bytes,
         dropped=store.dropped,
+    )
+
+
+def store_from_proto(message: telemetry_pb2.Store) -> Store:
+    """The store that a GetMemory answer tells of; a kind that this version does not know is UNSPECIFIED."""
+    known = int(message.kind) in {kind.value for kind in StoreKind}
+    return Store(
+        name=message.name,
+        kind=StoreKind(message.kind) if known else StoreKind.UNSPECIFIED,
+        used=message.used,
+        capacity=message.capacity,
+        used_bytes=message.used_bytes,
+        capacity_bytes=message.capacity_bytes,
+        dropped=message.dropped,
     )
 
 

@@ -80,7 +80,7 @@ async def serve(
     name: str,
     settings: SettingsT,
     factory: Callable[[SettingsT], Service],
-    started: Callable[[Lifecycle], None] = lambda lifecycle: None,
+    started: Callable[[Lifecycle], None] = lambda _: None,
 ) -> int:
     """Serve until `lifecycle.draining` is set or the work ends; returns the exit code. `started` hears of the bound ports.
 

@@ -1,7 +1,7 @@
 """Settings of a service: flags, then environment, then a YAML file, then defaults.
 
-The class itself reads nothing from outside, so a test may build one with plain arguments; `load_settings` gathers the sources
-and knows which of them said what, so that it can name the wrong one.
+The class itself reads nothing from outside, so a test may build one with plain arguments; `load_settings` gathers the
+sources and knows which of them said what, so that it can name the wrong one.
 """
 
 import argparse
@@ -119,7 +119,7 @@ def _read_flags(cls: type[ServiceSettings], service: str, argv: Sequence[str] | 
     parser = Parser(
         prog=f"python -m marksim.{service}",
         description=f"The {service} service of marksim.",
-        epilog=f"Each flag may also be set in the environment ({prefix}GRPC_PORT=...) or in the --config file (grpc_port: ...).",
+        epilog=f"Each may also be set in the environment ({prefix}GRPC_PORT=...) or in the --config file (grpc_port: ...).",
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,

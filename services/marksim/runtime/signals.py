@@ -25,7 +25,7 @@ class StopSignals:
             signal.signal(number, self._handle)
 
     def arm(self, on_stop: Callable[[], None], limit_s: float) -> None:
-        """Call `on_stop` (from the signal handler) at the first signal; `limit_s` later the process ends whatever it does."""
+        """Call `on_stop` (from the signal handler) at the first signal; `limit_s` later the process ends in any case."""
         self._on_stop, self._limit_s = on_stop, limit_s
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
