@@ -9,7 +9,7 @@ from marksim.dashboard.history import CANDLE_CAPACITIES, History, SymbolHistory
 from marksim.dashboard.series import CANDLE_COLUMNS, TICK_COLUMNS, Matrix
 
 # The page draws this many; one that is further behind skips to the present.
-TICKS_SHOWN = 1_500
+TICKS_SHOWN = 1_000
 CANDLES_SHOWN = 150
 DEFAULT_INTERVAL = 1
 

@@ -47,13 +47,15 @@ def make_page() -> Dash:
         enable_mcp=False,
     )
     app.layout = _layout()
-    app.clientside_callback(
+    # Dash leaves this method untyped.
+    on_change: Any = app.clientside_callback
+    on_change(
         ClientsideFunction("marksim", "select"),
         Output("selection", "data"),
         Input("symbol", "value"),
         Input("interval", "value"),
     )
-    app.clientside_callback(ClientsideFunction("marksim", "freeze"), Output("frozen", "data"), Input("freeze", "checked"))
+    on_change(ClientsideFunction("marksim", "freeze"), Output("frozen", "data"), Input("freeze", "checked"))
     return app
 
 
@@ -107,7 +109,9 @@ def _header() -> Any:
                 className="feed-state",
                 children=[
                     html.Div(id="clock", className="clock", title="Simulated time of the newest tick, UTC"),
-                    html.Div([html.I(className="lamp"), html.Span("starting", id="lamp-text")], id="lamp", className="lamp-box"),
+                    html.Div(
+                        [html.I(className="lamp"), html.Span("starting", id="lamp-text")], id="lamp", className="lamp-box"
+                    ),
                 ],
             ),
         ],
@@ -160,7 +164,9 @@ def _symbols() -> Any:
             html.H2([html.Span("Symbols"), html.Span("select one to see it above", className="muted")]),
             html.Div(
                 className="scroll",
-                children=html.Table([html.Thead(html.Tr([html.Th(column) for column in columns])), html.Tbody(id="symbol-rows")]),
+                children=html.Table(
+                    [html.Thead(html.Tr([html.Th(column) for column in columns])), html.Tbody(id="symbol-rows")]
+                ),
             ),
         ],
     )

@@ -80,9 +80,7 @@ class DashboardService:
             capacity = sum(one.ticks.capacity for one in series)
             return (
                 Store("tick_rings", StoreKind.RING, used, capacity, history.memory_bytes),
-                Store(
-                    "symbols", StoreKind.POOL, len(series), history.max_symbols, dropped=history.status.refused_symbols
-                ),
+                Store("symbols", StoreKind.POOL, len(series), history.max_symbols, dropped=history.status.refused_symbols),
             )
 
 

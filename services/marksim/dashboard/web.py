@@ -25,11 +25,11 @@ def make_app(history: History) -> Dash:
     app = make_page()
     batches = BatchBuilder(history)
 
-    @app.server.get(BATCH_PATH)
     def batch() -> Response:
         body = batches.build(_cursor(request.args))
         return Response(body, mimetype="application/json", headers={"Cache-Control": "no-store"})
 
+    app.server.add_url_rule(BATCH_PATH, view_func=batch, methods=["GET"])
     return app
 
 

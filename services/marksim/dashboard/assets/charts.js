@@ -33,7 +33,7 @@
 
   const line = (name, color, yaxis, extra) => ({
     type: "scatter", mode: "lines", name, yaxis, x: [], y: [], hoverinfo: "x+y+name",
-    line: { color, width: 1.4, shape: "hv", simplify: true }, ...extra,
+    line: { color, width: 1.2, simplify: true }, ...extra,
   });
 
   // The newest price: a dotted line across, and its figure in a box on the axis.
@@ -85,7 +85,7 @@
       this.node = node;
       this.ask = line("ask", COLOR.ask, "y");
       this.bid = line("bid", COLOR.bid, "y", { fill: "tonexty", fillcolor: "rgba(91,157,255,0.08)" });
-      this.last = line("last", COLOR.last, "y", { line: { color: COLOR.last, width: 1.1, shape: "hv", simplify: true } });
+      this.last = line("last", COLOR.last, "y");
       this.spread = line("spread", COLOR.spread, "y2", { fill: "tozeroy", fillcolor: "rgba(240,179,90,0.12)" });
       this.bidSize = line("bid size", COLOR.bid, "y3");
       this.askSize = line("ask size", COLOR.ask, "y3");

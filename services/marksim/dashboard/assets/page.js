@@ -5,7 +5,7 @@
   const marksim = (window.marksim = window.marksim || {});
   const PERIOD_MS = 125; // eight redraws a second
   const LONGEST_PERIOD_MS = 5000;
-  const CANDLES_EVERY = 2; // candles change less to the eye and cost more to draw
+  const CANDLES_EVERY = 3; // candles change less to the eye and cost more to draw
   const TIMINGS = 600;
 
   const state = {

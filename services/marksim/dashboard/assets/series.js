@@ -2,7 +2,7 @@
 (function () {
   "use strict";
   const marksim = (window.marksim = window.marksim || {});
-  const TICKS = 1500;
+  const TICKS = 1000;
   const CANDLES = 150;
 
   const TICK_COLUMNS = ["time_ms", "last", "bid", "ask", "bid_size", "ask_size", "trades"];

@@ -1,0 +1,58 @@
+"""The dashboard as a service."""
+
+import asyncio
+import socket
+from contextlib import closing
+
+import pytest
+from prometheus_client import generate_latest
+
+from marksim.dashboard.service import DashboardService
+from marksim.dashboard.settings import DashboardSettings
+from marksim.runtime.serve import Lifecycle
+from marksim.runtime.settings import load_settings
+from tests.dashboard.fake_feed import FakeFeed, text
+from tests.dashboard.test_web import get
+
+
+def test_a_port_in_use_ends_the_start_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2 and one line on stderr that says what to do."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit) as ended:
+            DashboardService(DashboardSettings(port=port))
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(f"marksim dashboard: port {port} on 127.0.0.1 is in use; ")
+
+
+def test_a_wrong_feed_address_ends_the_start_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    """It names the flag and shows how an address is written."""
+    with pytest.raises(SystemExit) as ended:
+        load_settings(DashboardSettings, "dashboard", ["--feed", "localhost:8765"])
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert "--feed" in error and "ws://host:port/" in error
+
+
+async def test_it_serves_reads_tells_and_drains() -> None:
+    """From start to drain: the page answers, the feed's figures are in the metrics and stores, and run() returns."""
+    async with FakeFeed() as feed:
+        service = DashboardService(DashboardSettings(port=0, feed=feed.address))
+        lifecycle = Lifecycle(service="dashboard", grace_s=1.0)
+        assert not service.ready()
+        running = asyncio.create_task(service.run(lifecycle))
+        await feed.client()
+        await feed.say(text(sent_at_us=1))
+        async with asyncio.timeout(10):
+            while not service.history.status.ticks:
+                await asyncio.sleep(0.01)
+        assert service.ready()
+        status, _ = await asyncio.to_thread(get, service.port, "/")
+        assert status == 200
+        metrics = generate_latest().decode()
+        assert "marksim_dashboard_ticks_total 1.0" in metrics
+        assert "marksim_dashboard_feed_connected 1.0" in metrics
+        assert [(store.name, store.used) for store in service.stores()] == [("tick_rings", 1), ("symbols", 1)]
+        lifecycle.draining.set()
+        await asyncio.wait_for(running, 10)
+        assert not service.ready()
