@@ -90,7 +90,6 @@ class Driver:
         self.engine.close()
         self.engine = self._make_engine()
         self.run, self.term = str(uuid.uuid4()), 1 + max(terms)
-        self.runs += 1
         self.windows = self.trades_total = 0
         self._trades.clear()
         opening = orderbook_pb2.OpenRun(
@@ -103,6 +102,7 @@ class Driver:
             lookahead_ns=self.scenario.lookahead_ns,
         )
         await asyncio.gather(*(shard.open(opening) for shard in self.shards))
+        self.runs += 1
         await self.set_paused(self.clock.paused)
         self.clock.restart(self.simulated_time_ns)
         log.info(

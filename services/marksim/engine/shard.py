@@ -73,14 +73,22 @@ class Shard:
             return run.term
 
     async def open(self, request: pb.OpenRun) -> None:
-        """Open Trade for a new run. Raises Refused, or RunLost where the book went away meanwhile."""
+        """Open Trade for a new run; waits for a book that is away or still compiling. Raises Refused."""
         self._open = request
         self.last_window = None
-        try:
-            await self._connect()
-        except grpc.aio.AioRpcError as error:
-            self._raise_if_final(error)
-            raise RunLost(peer_error(error)) from error
+        waited = False
+        while True:
+            try:
+                await self._connect()
+            except grpc.aio.AioRpcError as error:
+                self._drop()
+                self._raise_if_final(error)
+                if not waited:
+                    log.info("waiting for the order book", address=self.address, reason=peer_error(error))
+                waited = True
+                await asyncio.sleep(RETRY_S)
+                continue
+            return
 
     async def set_pace(self, paused: bool) -> None:
         """Tell the book whether windows are coming. Where the connection is broken, the next `trade` mends it and tells."""
