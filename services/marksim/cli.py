@@ -24,7 +24,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="A synthetic 
 
 def _add(name: str, module: str, text: str) -> None:
     # The module reads the flags itself, --help included, so both ways of starting are one.
-    @app.command(name, help=text, add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+    @app.command(
+        name, help=text, add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_extra_args": True}
+    )
     def run(context: typer.Context) -> None:
         sys.argv = [module, *context.args]
         runpy.run_module(module, run_name="__main__", alter_sys=True)

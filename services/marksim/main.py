@@ -14,7 +14,7 @@ from marksim.supervisor import plan
 from marksim.supervisor.child import Child, Refused
 from marksim.supervisor.group import Group
 from marksim.supervisor.logs import ChildLogs, sentence
-from marksim.supervisor.ports import asked_twice, taken
+from marksim.supervisor.ports import port_faults
 from marksim.supervisor.screen import Screen
 from marksim.supervisor.settings import MainSettings, read_settings
 from marksim.supervisor.status import Watcher, status_line
@@ -47,9 +47,8 @@ def fault_of(settings: MainSettings) -> str:
     try:
         load_scenario(settings.scenario, overrides=settings.set, seed=settings.seed)
     except InvalidInput as error:
-        return f"--scenario {settings.scenario}: {error.message}"
-    needs = plan.port_needs(settings)
-    return asked_twice(needs) or "\n".join(str(port) for port in taken(needs))
+        return f"{error.message} (--scenario, --set or --seed)"
+    return "\n".join(port_faults(plan.port_needs(settings), settings.host))
 
 
 async def run_market(settings: MainSettings, screen: Screen, logs: ChildLogs) -> int:

@@ -83,10 +83,8 @@ class Summary:
     def lines(self) -> list[str]:
         """The summary as it is printed."""
         rate = self.ticks / self.seconds if self.seconds else 0.0
-        lines = [
-            f"{self.ticks:,} ticks in {self.seconds:.1f} s ({rate:,.0f} ticks/s), "
-            f"{len(self.prices)} symbols, {self.trades:,} trades"
-        ]
+        came = f"{self.ticks:,} ticks in {self.seconds:.1f} s ({rate:,.0f} ticks/s)"
+        lines = [f"{came}, {len(self.prices)} symbols, {self.trades:,} trades"]
         lines += [
             f"  {symbol}: last price {seen.low:,.8g} to {seen.high:,.8g}, {seen.ticks:,} ticks"
             for symbol, seen in sorted(self.prices.items())
@@ -164,7 +162,8 @@ def _cause(error: BaseException) -> str:
 def _tick_line(tick: dict[str, Any]) -> str:
     return (
         f"{tick['symbol']:<10} last {tick['last_price']:>12,.8g}   "
-        f"bid {tick['bid_size']:>8,.6g} @ {tick['bid_price']:<12,.8g} ask {tick['ask_size']:>8,.6g} @ {tick['ask_price']:<12,.8g} "
+        f"bid {tick['bid_size']:>8,.6g} @ {tick['bid_price']:<12,.8g} "
+        f"ask {tick['ask_size']:>8,.6g} @ {tick['ask_price']:<12,.8g} "
         f"24h {tick['volume_24h']:>12,.8g}   trades {tick['trade_count']}"
     )
 

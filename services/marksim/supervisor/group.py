@@ -39,7 +39,8 @@ class Group:
                     return error
                 if error is not None:
                     raise error
-        return await asyncio.get_running_loop().create_future()
+        never: asyncio.Future[Refused] = asyncio.get_running_loop().create_future()
+        return await never
 
     async def end(self) -> bool:
         """End all, stage by stage; True where every child ended cleanly."""

@@ -12,7 +12,9 @@ _FILE_BYTES = 8_000_000
 _OLD_FILES = 3
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "exception": 40, "critical": 50}
 # Of the fields of a line, those that say where it is from, which the human line says its own way.
-_OWN_FIELDS = frozenset({"event", "level", "timestamp", "ts", "time", "logger", "service", "pid", "exception", "stack", "instance"})
+_OWN_FIELDS = frozenset(
+    {"event", "level", "timestamp", "ts", "time", "logger", "service", "pid", "exception", "stack", "instance"}
+)
 
 
 class ChildLogs:

@@ -17,7 +17,9 @@ def children(settings: MainSettings) -> tuple[ChildSpec, ...]:
         scenario += ["--set", ",".join(settings.set)]
     seed = [] if settings.seed is None else ["--seed", str(settings.seed)]
     speed = ["--speed", settings.speed] if settings.speed else []
-    telemetry = ",".join(f"{name}=localhost:{grpc_ports(settings)[name]}" for name in ("orderbook", "engine", "edge", "archiver"))
+    telemetry = ",".join(
+        f"{name}=localhost:{grpc_ports(settings)[name]}" for name in ("orderbook", "engine", "edge", "archiver")
+    )
     own = {
         "orderbook": scenario,
         "engine": [*book, *scenario, *seed, *speed],

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
@@ -27,7 +28,7 @@ class Screen:
         """True where the status refreshes in place; else it is a line each 10 s."""
         return self._console.is_terminal
 
-    def __enter__(self) -> "Screen":
+    def __enter__(self) -> Self:
         if self.is_terminal:
             self._live = Live(
                 "", console=self._console, refresh_per_second=_REFRESH_PER_S, transient=True,

@@ -1,0 +1,61 @@
+"""The children's logs: files and shown lines."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from marksim.supervisor import logs as module
+from marksim.supervisor.logs import ChildLogs, sentence
+
+
+def _line(level: str, event: str, **facts: object) -> str:
+    return json.dumps({"event": event, "level": level, "service": "edge", "timestamp": "2026-01-01T00:00:00Z", **facts})
+
+
+def test_warning_is_shown_as_text(tmp_path: Path) -> None:
+    """Lines at warning level and above are shown as text with their facts; the others are only stored."""
+    shown: list[str] = []
+    logs = ChildLogs(tmp_path, shown.append)
+    logs.take("edge", _line("info", "client connected"))
+    logs.take("edge", _line("warning", "client is slow", behind=7))
+    logs.close()
+    assert shown == ["edge: warning: client is slow (behind=7)"]
+    assert len((tmp_path / "edge.log").read_text().splitlines()) == 2
+
+
+def test_verbose_shows_info(tmp_path: Path) -> None:
+    """With --verbose, lines at info level are shown too."""
+    shown: list[str] = []
+    logs = ChildLogs(tmp_path, shown.append, verbose=True)
+    logs.take("edge", _line("info", "client connected"))
+    logs.take("edge", _line("debug", "detail"))
+    logs.close()
+    assert shown == ["edge: info: client connected"]
+
+
+def test_plain_output_is_shown(tmp_path: Path) -> None:
+    """What is no log line, such as a traceback, is shown as it is."""
+    shown: list[str] = []
+    logs = ChildLogs(tmp_path, shown.append)
+    logs.take("book", "Traceback (most recent call last):")
+    logs.close()
+    assert shown == ["book: Traceback (most recent call last):"]
+
+
+def test_files_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log keeps to its files and their size, however much is said."""
+    monkeypatch.setattr(module, "_FILE_BYTES", 1_000)
+    logs = ChildLogs(tmp_path, lambda _: None)
+    for number in range(200):
+        logs.take("edge", _line("info", "again", number=number))
+    logs.close()
+    files = sorted(tmp_path.iterdir())
+    assert len(files) == 4
+    assert all(file.stat().st_size <= 1_000 for file in files)
+
+
+def test_sentence_of_a_json_line() -> None:
+    """A refusal that came as JSON is told as text."""
+    assert sentence(_line("error", "port 1 is in use")) == "port 1 is in use"
+    assert sentence("plain") == "plain"

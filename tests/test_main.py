@@ -1,0 +1,195 @@
+"""`python -m marksim.main`, with fake services in place of the real ones."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+FAKES = Path(__file__).parent / "supervisor"
+_SHIM = """
+import sys
+from marksim import main
+from marksim.supervisor import plan
+from marksim.supervisor.child import ChildSpec
+modes = dict(zip([name for stage in plan.STAGES for name in stage], sys.argv[1].split(",")))
+plan.children = lambda settings: tuple(ChildSpec(name, "fake_service", (mode,)) for name, mode in modes.items())
+sys.exit(main.main(sys.argv[2:]))
+"""
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on."""
+    held = [socket.socket() for _ in range(count)]
+    try:
+        for listener in held:
+            listener.bind(("127.0.0.1", 0))
+        return [listener.getsockname()[1] for listener in held]
+    finally:
+        for listener in held:
+            listener.close()
+
+
+def free_block(size: int) -> int:
+    """First of `size` neighbouring ports that nothing listens on."""
+    for base in free_ports(50):
+        try:
+            for port in range(base, base + size):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError):
+            continue
+        return base
+    raise AssertionError("no block of free ports")
+
+
+def port_flags() -> list[str]:
+    """Flags that give every listener a free port."""
+    names = [
+        "--port",
+        "--orderbook-port",
+        "--engine-port",
+        "--archiver-port",
+        "--edge-port",
+        "--memory-port",
+        "--memory-http-port",
+    ]
+    pairs = zip(names, free_ports(len(names)), strict=True)
+    return [f"{name}={port}" for name, port in pairs] + [f"--http-port-base={free_block(4)}"]
+
+
+class Market:
+    """A running main whose output is read line by line."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    async def until(self, text: str) -> str:
+        """Read on until a line holds `text`; returns it."""
+        assert self.process.stdout is not None
+        while line := (await asyncio.wait_for(self.process.stdout.readline(), 25)).decode():
+            if text in line:
+                return line
+        raise AssertionError(f"the output ended without {text!r}")
+
+    async def rest(self) -> str:
+        """Everything that is still printed, to the end."""
+        assert self.process.stdout is not None
+        return (await asyncio.wait_for(self.process.stdout.read(), 25)).decode()
+
+
+async def start(modes: str, data_dir: Path, *flags: str) -> Market:
+    """Main with a fake service of the given mode for memory, edge, engine, archiver and order book."""
+    return Market(
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", _SHIM, modes, *port_flags(), "--data-dir", str(data_dir), "--verbose", *flags),
+            env={**os.environ, "PYTHONPATH": str(FAKES), "COLUMNS": "200"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+    )
+
+
+async def run_main(*flags: str) -> tuple[int | None, str]:
+    """Main to its end: exit code and output."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "marksim.main", *flags),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 40)
+    return process.returncode, output.decode()
+
+
+SERVING = "serve,serve,serve,serve,serve"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_signal_ends_all(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C or SIGTERM ends every child and then main, with exit code 0."""
+    market = await start(SERVING, tmp_path)
+    for _ in range(5):
+        await market.until(": ready")
+    children = psutil.Process(market.process.pid).children()
+    market.process.send_signal(number)
+    assert "All services ended." in await market.rest()
+    assert await market.process.wait() == 0
+    assert len(children) == 5
+    assert not any(child.is_running() for child in children)
+
+
+async def test_second_signal_kills(tmp_path: Path) -> None:
+    """A second Ctrl-C kills what does not end by itself."""
+    market = await start("deaf,serve,serve,serve,serve", tmp_path)
+    for _ in range(5):
+        await market.until(": ready")
+    market.process.send_signal(signal.SIGINT)
+    await market.until("Ctrl-C again kills")
+    market.process.send_signal(signal.SIGINT)
+    assert await asyncio.wait_for(market.process.wait(), 5) == 130
+
+
+async def test_start_lists_addresses(tmp_path: Path) -> None:
+    """The start names the WebSocket address, the dashboard, each metrics page and the archive."""
+    market = await start(SERVING, tmp_path)
+    await market.until("ws://localhost:")
+    await market.until("http://localhost:8050")
+    for name in ("orderbook", "engine", "edge", "archiver"):
+        assert "/metrics" in await market.until(name)
+    await market.until(str(tmp_path))
+    market.process.send_signal(signal.SIGINT)
+    assert await market.process.wait() == 0
+
+
+async def test_refusing_child_ends_market(tmp_path: Path) -> None:
+    """A child that refuses its settings ends the whole with its sentence and exit code 2."""
+    market = await start("serve,refuse,serve,serve,serve", tmp_path)
+    assert "--grpc-port 1 is wrong" in await market.rest()
+    assert await market.process.wait() == 2
+
+
+async def test_killed_child_is_said_and_returns(tmp_path: Path) -> None:
+    """A killed child is told in one line with its signal, and started again."""
+    market = await start(SERVING, tmp_path)
+    for _ in range(5):
+        await market.until(": ready")
+    psutil.Process(market.process.pid).children()[1].kill()
+    await market.until("signal SIGKILL")
+    await market.until(": ready")
+    market.process.send_signal(signal.SIGINT)
+    assert await market.process.wait() == 0
+
+
+async def test_port_in_use_names_owner_and_flag(tmp_path: Path) -> None:
+    """A taken port ends the start with 2, naming the port, the owner's pid and the flag that changes it."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        code, output = await run_main(*port_flags(), f"--engine-port={port}", f"--data-dir={tmp_path}")
+    assert code == 2
+    assert f"port {port}" in output
+    assert str(os.getpid()) in output
+    assert "--engine-port" in output
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--speed", "fast"], "--speed 'fast' is wrong: must be `max` or a number"),
+        (["--prot", "1"], "did you mean --port?"),
+        (["--scenario", "no-such"], "scenario no-such"),
+        (["--set", "no.such=1"], "--set"),
+        (["--port", "50051"], "--port (WebSocket server) and --orderbook-port (orderbook gRPC) both say port 50051"),
+    ],
+)
+async def test_wrong_setting_names_itself(flags: list[str], sentence: str) -> None:
+    """A wrong setting ends the start with 2 and a sentence that names it."""
+    code, output = await run_main(*flags)
+    assert code == 2
+    assert sentence in output
+    assert "Traceback" not in output
