@@ -1,4 +1,4 @@
-"""Does the page stay level? Opens it in chromium and prints, per minute, its heap after a collection and the time of an update.
+"""Does the page stay level? Prints, per minute in chromium, its heap after a collection and the time of an update.
 
     python -m bench.dashboard_soak --minutes 10                            # a feed of its own, 200 ticks/s a symbol
     python -m bench.dashboard_soak --minutes 10 --feed ws://localhost:8765   # a running market
@@ -16,12 +16,12 @@ from typing import Any
 
 import psutil
 from playwright.async_api import CDPSession, Page
+from tests.dashboard.browser import chromium
+from tests.dashboard.fake_feed import FakeFeed, random_walk
 
 from marksim.dashboard.history import History
 from marksim.dashboard.reader import read_feed
 from marksim.dashboard.web import WebServer, bind
-from tests.dashboard.browser import chromium
-from tests.dashboard.fake_feed import FakeFeed, random_walk
 
 _SYMBOLS = (("BTC/USD", 50_000.0), ("ETH/USD", 3_000.0), ("SOL/USD", 142.0))
 
@@ -83,10 +83,13 @@ async def _measure(page: Page, devtools: CDPSession, history: History, minutes: 
         minute += 1
         timings = sorted(probe["timings"])
         p99 = timings[min(len(timings) - 1, int(len(timings) * 0.99))]
+        redraws_per_s = (probe["draws"] - draws) / (now - since)
+        ticks_per_s = (history.status.ticks - ticks) / (now - since)
+        heap, nodes, listeners = metrics["JSHeapUsedSize"] / 1e6, metrics["Nodes"], metrics["JSEventListeners"]
+        resident = psutil.Process().memory_info().rss / 1e6
         print(
-            f"{minute:6d}  {metrics['JSHeapUsedSize'] / 1e6:7.2f}  {metrics['Nodes']:5.0f}  {metrics['JSEventListeners']:9.0f}"
-            f"  {statistics.median(timings):17.1f}  {p99:5.1f}  {timings[-1]:5.1f}  {(probe['draws'] - draws) / (now - since):9.1f}"
-            f"  {(history.status.ticks - ticks) / (now - since):7.0f}  {psutil.Process().memory_info().rss / 1e6:16.1f}",
+            f"{minute:6d}  {heap:7.2f}  {nodes:5.0f}  {listeners:9.0f}  {statistics.median(timings):17.1f}  {p99:5.1f}"
+            f"  {timings[-1]:5.1f}  {redraws_per_s:9.1f}  {ticks_per_s:7.0f}  {resident:16.1f}",
             flush=True,
         )
         draws, ticks, since = probe["draws"], history.status.ticks, now

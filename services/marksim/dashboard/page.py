@@ -11,6 +11,8 @@ from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 
 # Served by Dash from the installed plotly package, like everything else on the page: nothing comes from a network.
 _PLOTLY = "/_dash-component-suites/plotly/package_data/plotly.min.js"
+# Mantine's ten shades of its dark scheme, from text to ground, in the blue greys of assets/page.css.
+_DARK = ["#e8ecf4", "#c3cad8", "#8b96ab", "#5d6880", "#2a3346", "#232c3e", "#171d2a", "#0b0e14", "#090c11", "#06080c"]
 INTERVALS = (("1", "1 s"), ("10", "10 s"), ("60", "1 min"))
 
 _TILES = (
@@ -62,7 +64,11 @@ def make_page() -> Dash:
 def _layout() -> Any:
     return dmc.MantineProvider(
         forceColorScheme="dark",
-        theme={"primaryColor": "blue", "fontFamily": "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"},
+        theme={
+            "primaryColor": "blue",
+            "fontFamily": "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif",
+            "colors": {"dark": _DARK},
+        },
         children=html.Main(
             className="page",
             children=[
