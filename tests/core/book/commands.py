@@ -62,6 +62,4 @@ def rows(records: Records, *names: str) -> list[tuple[int, ...]]:
 
 
 def same(left: BookOutput, right: BookOutput) -> bool:
-    return all(
-        np.array_equal(getattr(left, part), getattr(right, part)) for part in ("executions", "quotes", "depth")
-    )
+    return all(np.array_equal(getattr(left, part), getattr(right, part)) for part in ("executions", "quotes", "depth"))

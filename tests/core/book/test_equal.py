@@ -65,7 +65,7 @@ def stream(rng: np.random.Generator, mix: Mix, count: int) -> Records:
     commands["price_ticks"] = np.where(commands["order_type"] == 2, 0, 1_000 + away)
     commands["quantity_lots"] = rng.integers(2, 100, count)
     for row in np.flatnonzero(rng.random(count) < mix.invalid):
-        name = rng.choice(COMMAND.names)
+        name = rng.choice(list(COMMAND.names or ()))
         bits = np.iinfo(COMMAND[name])
         commands[name][row] = rng.choice([bits.min, bits.min + 1, 0, 1, 3, bits.max - 1, bits.max])
     return commands

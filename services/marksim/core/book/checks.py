@@ -1,6 +1,7 @@
-"""What must hold in the compiled book's arrays after every batch. Slow and plain: for tests and for a suspicious operator."""
+"""What must hold in the compiled book's arrays after every batch. Slow and plain, for tests."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def _of_bitmap(memory: Memory) -> Iterator[str]:
     counters = memory.counters[0]
     edges = [0, int(counters["tier1"]), int(counters["tier2"]), int(counters["tier_end"])]
     below = memory.levels["head"] != 0
-    for tier, (start, end) in enumerate(zip(edges, edges[1:], strict=False)):
+    for tier, (start, end) in enumerate(pairwise(edges)):
         words = memory.bitmap[start:end]
         bits = np.unpackbits(words.view(np.uint8), bitorder="little").astype(bool)
         if not np.array_equal(bits[: len(below)], below) or np.any(bits[len(below) :]):

@@ -10,23 +10,36 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
-from numba.cpython.unsafe.numbers import leading_zeros, trailing_zeros
+from numba.cpython.unsafe import numbers
 from numpy.typing import NDArray
 
 from marksim.core.book.resting import RESTING
 from marksim.core.book.rules import Rules
 from marksim.core.book.state import allocate
-from marksim.core.types import COMMAND, CommandKind, ExecutionKind, OrderType, Reason, Records, Side, TimeInForce
+from marksim.core.types import COMMAND, CommandKind, ExecutionKind, OrderType, Reason, Side, TimeInForce
 
 Row = Any
 """One record of an array, by reference."""
+
+Index = Any
+"""A level, slot or probe: int in Python, int64 in compiled code."""
+
+Table = Any
+"""An array of records; in compiled code their fields are attributes, which NumPy's own type does not know."""
+
+Bitmap = NDArray[np.uint64]
+Names = NDArray[np.int32]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def compiled(function: F) -> F:
-    """Compile on first use, without the interpreter lock, kept on disk. Integers only, so no floating-point flags."""
-    return cast(F, njit(cache=True, nogil=True)(function))
+    """Compile on first use, without the interpreter lock, kept on disk.
+
+    Nothing is allocated in compiled code, so Numba's reference counts (atomic, one pair an array and call) are left out.
+    """
+    options: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
+    return cast(F, njit(**options)(function))
 
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)
@@ -43,6 +56,11 @@ INVALID_QUANTITY, INVALID_PRICE = int(Reason.INVALID_QUANTITY), int(Reason.INVAL
 PRICE_BAND, BELOW_MIN_NOTIONAL = int(Reason.PRICE_BAND), int(Reason.BELOW_MIN_NOTIONAL)
 DUPLICATE_ORDER_ID, BOOK_FULL = int(Reason.DUPLICATE_ORDER_ID), int(Reason.BOOK_FULL)
 
+# To mypy these have types that only compiled code could meet.
+int64: Any = np.int64
+leading_zeros: Any = numbers.leading_zeros
+trailing_zeros: Any = numbers.trailing_zeros
+
 WORD = np.uint64(63)
 ONE = np.uint64(1)
 ZERO = np.uint64(0)
@@ -52,7 +70,7 @@ ZERO = np.uint64(0)
 
 
 @compiled
-def set_bit(book: Row, bitmap: NDArray[np.uint64], index: int) -> None:
+def set_bit(book: Row, bitmap: Bitmap, index: Index) -> None:
     """Mark a level as occupied."""
     bitmap[index >> 6] |= ONE << (np.uint64(index) & WORD)
     word = index >> 6
@@ -62,7 +80,7 @@ def set_bit(book: Row, bitmap: NDArray[np.uint64], index: int) -> None:
 
 
 @compiled
-def clear_bit(book: Row, bitmap: NDArray[np.uint64], index: int) -> None:
+def clear_bit(book: Row, bitmap: Bitmap, index: Index) -> None:
     """Mark a level as empty, and upward while words become zero."""
     word = index >> 6
     bitmap[word] &= ~(ONE << (np.uint64(index) & WORD))
@@ -77,12 +95,12 @@ def clear_bit(book: Row, bitmap: NDArray[np.uint64], index: int) -> None:
 
 
 @compiled
-def next_level(book: Row, bitmap: NDArray[np.uint64], index: int) -> int:
+def next_level(book: Row, bitmap: Bitmap, index: Index) -> Index:
     """The lowest occupied level above `index`, or -1."""
     index += 1
     bits = bitmap[index >> 6] >> (np.uint64(index) & WORD)
     if bits != ZERO:
-        return index + np.int64(trailing_zeros(bits))
+        return index + int64(trailing_zeros(bits))
     index = (index >> 6) + 1
     bits = bitmap[book.tier1 + (index >> 6)] >> (np.uint64(index) & WORD)
     if bits == ZERO:
@@ -97,21 +115,21 @@ def next_level(book: Row, bitmap: NDArray[np.uint64], index: int) -> int:
                 return -1
             index = (word - book.tier2) << 6
             bits = bitmap[word]
-        index = (index + np.int64(trailing_zeros(bits))) << 6
+        index = (index + int64(trailing_zeros(bits))) << 6
         bits = bitmap[book.tier1 + (index >> 6)]
-    index = (index + np.int64(trailing_zeros(bits))) << 6
-    return index + np.int64(trailing_zeros(bitmap[index >> 6]))
+    index = (index + int64(trailing_zeros(bits))) << 6
+    return index + int64(trailing_zeros(bitmap[index >> 6]))
 
 
 @compiled
-def previous_level(book: Row, bitmap: NDArray[np.uint64], index: int) -> int:
+def previous_level(book: Row, bitmap: Bitmap, index: Index) -> Index:
     """The highest occupied level below `index`, or -1."""
     index -= 1
     if index < 0:
         return -1
     bits = bitmap[index >> 6] << (WORD - (np.uint64(index) & WORD))
     if bits != ZERO:
-        return index - np.int64(leading_zeros(bits))
+        return index - int64(leading_zeros(bits))
     index = (index >> 6) - 1
     if index < 0:
         return -1
@@ -128,39 +146,39 @@ def previous_level(book: Row, bitmap: NDArray[np.uint64], index: int) -> int:
                 return -1
             index = ((word - book.tier2) << 6) + 63
             bits = bitmap[word]
-        index = ((index - np.int64(leading_zeros(bits))) << 6) + 63
+        index = ((index - int64(leading_zeros(bits))) << 6) + 63
         bits = bitmap[book.tier1 + (index >> 6)]
-    index = ((index - np.int64(leading_zeros(bits))) << 6) + 63
-    return index - np.int64(leading_zeros(bitmap[index >> 6]))
+    index = ((index - int64(leading_zeros(bits))) << 6) + 63
+    return index - int64(leading_zeros(bitmap[index >> 6]))
 
 
 # Names: open addressing from (account, serial) to a slot; linear probing, and deletion that leaves no marks.
 
 
 @compiled
-def first_probe(account: int, serial: int, mask: int) -> int:
+def first_probe(account: int, serial: int, mask: int) -> Index:
     """Where to look first: both ids mixed by the finalizer of SplitMix64 (Steele, Lea, Flood 2014)."""
     mixed = np.uint64(account) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(serial)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.int64((mixed ^ (mixed >> np.uint64(31))) & np.uint64(mask))
+    return int64((mixed ^ (mixed >> np.uint64(31))) & np.uint64(mask))
 
 
 @compiled
-def find_slot(orders: Records, names: NDArray[np.int32], account: int, serial: int) -> int:
+def find_slot(orders: Table, names: Names, account: int, serial: int) -> Index:
     """Slot of the resting order of that name, or 0."""
     mask = len(names) - 1
     probe = first_probe(account, serial, mask)
     while names[probe] != 0:
         order = orders[names[probe]]
         if order.account == account and order.serial == serial:
-            return np.int64(names[probe])
+            return int64(names[probe])
         probe = (probe + 1) & mask
     return 0
 
 
 @compiled
-def add_name(orders: Records, names: NDArray[np.int32], slot: int) -> None:
+def add_name(orders: Table, names: Names, slot: Index) -> None:
     """Remember a slot under its order's name."""
     mask = len(names) - 1
     probe = first_probe(orders[slot].account, orders[slot].serial, mask)
@@ -170,7 +188,7 @@ def add_name(orders: Records, names: NDArray[np.int32], slot: int) -> None:
 
 
 @compiled
-def remove_name(orders: Records, names: NDArray[np.int32], slot: int) -> None:
+def remove_name(orders: Table, names: Names, slot: Index) -> None:
     """Forget a slot, and move later entries of the chain back so that no probe meets a hole before its entry."""
     mask = len(names) - 1
     hole = first_probe(orders[slot].account, orders[slot].serial, mask)
@@ -188,7 +206,7 @@ def remove_name(orders: Records, names: NDArray[np.int32], slot: int) -> None:
 
 
 @compiled
-def rebuild_names(orders: Records, names: NDArray[np.int32]) -> None:
+def rebuild_names(orders: Table, names: Names) -> None:
     """Fill a zeroed map with every used slot (those with something left)."""
     for slot in range(1, len(orders)):
         if orders[slot].leaves_lots > 0:
@@ -199,7 +217,7 @@ def rebuild_names(orders: Records, names: NDArray[np.int32]) -> None:
 
 
 @compiled
-def rest_order(book: Row, orders: Records, levels: Records, bitmap: NDArray[np.uint64], slot: int) -> None:
+def rest_order(book: Row, orders: Table, levels: Table, bitmap: Bitmap, slot: Index) -> None:
     """Put a filled-in slot at the end of its level's queue."""
     order = orders[slot]
     level = levels[order.level]
@@ -209,7 +227,7 @@ def rest_order(book: Row, orders: Records, levels: Records, bitmap: NDArray[np.u
         level.head = slot
         set_bit(book, bitmap, order.level)
         if order.side == BUY:
-            book.best_bid = max(book.best_bid, np.int64(order.level))
+            book.best_bid = max(book.best_bid, int64(order.level))
         elif book.best_ask < 0 or order.level < book.best_ask:
             book.best_ask = order.level
     else:
@@ -221,14 +239,7 @@ def rest_order(book: Row, orders: Records, levels: Records, bitmap: NDArray[np.u
 
 
 @compiled
-def remove_order(
-    book: Row,
-    orders: Records,
-    levels: Records,
-    bitmap: NDArray[np.uint64],
-    names: NDArray[np.int32],
-    slot: int,
-) -> None:
+def remove_order(book: Row, orders: Table, levels: Table, bitmap: Bitmap, names: Names, slot: Index) -> None:
     """Take a slot out of its queue and give it back; what it had left leaves its level."""
     order = orders[slot]
     level = levels[order.level]
@@ -261,7 +272,7 @@ def remove_order(
 @compiled
 def add_execution(
     book: Row,
-    executions: Records,
+    executions: Table,
     kind: int,
     reason: int,
     account: int,
@@ -295,7 +306,7 @@ def add_execution(
 
 
 @compiled
-def add_depth(book: Row, levels: Records, depth: Records, at: int, index: int, side: int) -> None:
+def add_depth(book: Row, levels: Table, depth: Table, at: int, index: Index, side: int) -> None:
     """Write the present state of a level into row `at`."""
     row = depth[at]
     row.sequence = book.sequence
@@ -307,7 +318,7 @@ def add_depth(book: Row, levels: Records, depth: Records, at: int, index: int, s
 
 
 @compiled
-def add_quote(book: Row, levels: Records, quotes: Records) -> None:
+def add_quote(book: Row, levels: Table, quotes: Table) -> None:
     """Write a quote if best price or size differ from the last one; an empty side keeps its last quoted price."""
     bid_price, bid_quantity = book.bid_price_ticks, 0
     if book.best_bid >= 0:
@@ -336,17 +347,17 @@ def add_quote(book: Row, levels: Records, quotes: Records) -> None:
 
 
 @compiled
-def why_not(book: Row, orders: Records, names: NDArray[np.int32], command: Row) -> int:
+def why_not(book: Row, orders: Table, names: Names, command: Row) -> int:
     """The first check of a NEW that fails, or UNSPECIFIED."""
     limit = command.order_type == LIMIT
     life = command.time_in_force
-    if not (limit or command.order_type == MARKET) or not (life == 0 or life == IOC or (limit and life == GTC)):
+    if not (limit or command.order_type == MARKET) or not (life in (0, IOC) or (limit and life == GTC)):
         return UNSUPPORTED
     if command.post_only != 0 or command.self_trade_prevention != 0 or command.stop_price_ticks != 0:
         return UNSUPPORTED
     if command.display_lots != 0 or command.min_quantity_lots != 0 or command.expire_time_ns != 0:
         return UNSUPPORTED
-    if command.side != BUY and command.side != SELL:
+    if command.side not in (BUY, SELL):
         return INVALID_SIDE
     price, quantity = command.price_ticks, command.quantity_lots
     if quantity < book.min_quantity_lots or quantity > book.max_quantity_lots:
@@ -369,25 +380,16 @@ def why_not(book: Row, orders: Records, names: NDArray[np.int32], command: Row) 
 
 
 @compiled
-def reject(book: Row, command: Row, reason: int, executions: Records) -> None:
+def reject(book: Row, command: Row, reason: int, executions: Table) -> None:
     """Say why a command has no effect."""
-    side = command.side if command.side == BUY or command.side == SELL else 0
+    side = command.side if command.side in (BUY, SELL) else 0
     price, quantity = command.price_ticks, command.quantity_lots
-    add_execution(
-        book, executions, REJECTED, reason, command.account, command.serial, 0, side, price, quantity, 0
-    )
+    add_execution(book, executions, REJECTED, reason, command.account, command.serial, 0, side, price, quantity, 0)
 
 
 @compiled
 def match(
-    book: Row,
-    orders: Records,
-    levels: Records,
-    bitmap: NDArray[np.uint64],
-    names: NDArray[np.int32],
-    command: Row,
-    executions: Records,
-    depth: Records,
+    book: Row, orders: Table, levels: Table, bitmap: Bitmap, names: Names, command: Row, executions: Table, depth: Table
 ) -> int:
     """Trade against the other side, best price first, oldest first; returns what is left."""
     buy = command.side == BUY
@@ -395,14 +397,14 @@ def match(
     if command.order_type == LIMIT:
         last = command.price_ticks
     last -= book.min_price_ticks
-    remaining = command.quantity_lots
+    remaining: int = command.quantity_lots
     while remaining > 0:
         index = book.best_ask if buy else book.best_bid
         if index < 0 or (buy and index > last) or (not buy and index < last):
             break
         level = levels[index]
         while remaining > 0 and level.head != 0:
-            slot = np.int64(level.head)
+            slot = int64(level.head)
             maker = orders[slot]
             traded = min(remaining, maker.leaves_lots)
             remaining -= traded
@@ -435,14 +437,7 @@ def match(
 
 @compiled
 def new_order(
-    book: Row,
-    orders: Records,
-    levels: Records,
-    bitmap: NDArray[np.uint64],
-    names: NDArray[np.int32],
-    command: Row,
-    executions: Records,
-    depth: Records,
+    book: Row, orders: Table, levels: Table, bitmap: Bitmap, names: Names, command: Row, executions: Table, depth: Table
 ) -> None:
     """Check, accept, match, and rest or cancel what is left."""
     reason = why_not(book, orders, names, command)
@@ -452,9 +447,7 @@ def new_order(
     book.last_order_id += 1
     account, serial, side, price = command.account, command.serial, command.side, command.price_ticks
     quantity, order_id = command.quantity_lots, book.last_order_id
-    add_execution(
-        book, executions, ACCEPTED, UNSPECIFIED, account, serial, order_id, side, price, quantity, quantity
-    )
+    add_execution(book, executions, ACCEPTED, UNSPECIFIED, account, serial, order_id, side, price, quantity, quantity)
     remaining = match(book, orders, levels, bitmap, names, command, executions, depth)
     if remaining == 0:
         return
@@ -464,7 +457,7 @@ def new_order(
         return
     slot = book.free_slot
     order = orders[slot]
-    book.free_slot = np.int64(order.next)
+    book.free_slot = int64(order.next)
     order.account = account
     order.serial = serial
     order.order_id = order_id
@@ -474,20 +467,13 @@ def new_order(
     order.side = side
     add_name(orders, names, slot)
     rest_order(book, orders, levels, bitmap, slot)
-    add_depth(book, levels, depth, book.depth, np.int64(order.level), side)
+    add_depth(book, levels, depth, book.depth, int64(order.level), side)
     book.depth += 1
 
 
 @compiled
 def cancel_order(
-    book: Row,
-    orders: Records,
-    levels: Records,
-    bitmap: NDArray[np.uint64],
-    names: NDArray[np.int32],
-    command: Row,
-    executions: Records,
-    depth: Records,
+    book: Row, orders: Table, levels: Table, bitmap: Bitmap, names: Names, command: Row, executions: Table, depth: Table
 ) -> None:
     """Remove the order that target_serial names, or say that there is none."""
     account, serial = command.account, command.target_serial
@@ -496,26 +482,16 @@ def cancel_order(
         add_execution(book, executions, CANCEL_REJECTED, UNKNOWN_ORDER, account, serial, 0, 0, 0, 0, 0)
         return
     order = orders[slot]
-    index, side, cancelled = np.int64(order.level), np.int64(order.side), order.leaves_lots
+    index, side, cancelled = int64(order.level), int64(order.side), order.leaves_lots
     remove_order(book, orders, levels, bitmap, names, slot)
     price = index + book.min_price_ticks
-    add_execution(
-        book, executions, CANCELLED, REQUESTED, account, serial, order.order_id, side, price, cancelled, 0
-    )
+    add_execution(book, executions, CANCELLED, REQUESTED, account, serial, order.order_id, side, price, cancelled, 0)
     add_depth(book, levels, depth, book.depth, index, side)
     book.depth += 1
 
 
 @compiled
-def has_room(
-    book: Row,
-    orders: Records,
-    levels: Records,
-    bitmap: NDArray[np.uint64],
-    command: Row,
-    executions: Records,
-    depth: Records,
-) -> bool:
+def has_room(book: Row, orders: Table, levels: Table, bitmap: Bitmap, command: Row, executions: Table, depth: Table) -> bool:
     """Whether slots and rows suffice for a command whatever it does; if not, book.needed_* says how many rows do."""
     if book.order_count == len(orders) - 1 and book.order_count < book.max_orders:
         book.needed_executions = book.needed_depth = 0
@@ -542,21 +518,22 @@ def has_room(
             index = next_level(book, bitmap, index) if buy else previous_level(book, bitmap, index)
     book.needed_executions = book.executions + needed_executions
     book.needed_depth = book.depth + needed_depth
-    return needed_executions <= free_executions and needed_depth <= free_depth
+    enough: bool = needed_executions <= free_executions and needed_depth <= free_depth
+    return enough
 
 
 @compiled
 def apply_commands(
-    counters: Records,
-    orders: Records,
-    levels: Records,
-    bitmap: NDArray[np.uint64],
-    names: NDArray[np.int32],
-    commands: Records,
+    counters: Table,
+    orders: Table,
+    levels: Table,
+    bitmap: Bitmap,
+    names: Names,
+    commands: Table,
     first: int,
-    executions: Records,
-    quotes: Records,
-    depth: Records,
+    executions: Table,
+    quotes: Table,
+    depth: Table,
 ) -> tuple[int, int, int, int]:
     """Apply commands[first:] until room may run out; first=0 begins new output.
 
@@ -586,9 +563,7 @@ def apply_commands(
 
 
 @compiled
-def write_depth(
-    counters: Records, levels: Records, bitmap: NDArray[np.uint64], most: int, depth: Records
-) -> int:
+def write_depth(counters: Table, levels: Table, bitmap: Bitmap, most: int, depth: Table) -> int:
     """Write the best `most` levels of each side, bids first, best first; returns the number of rows."""
     book = counters[0]
     rows = 0
@@ -607,16 +582,14 @@ def write_depth(
 
 
 @compiled
-def write_resting(
-    counters: Records, orders: Records, levels: Records, bitmap: NDArray[np.uint64], resting: Records
-) -> None:
+def write_resting(counters: Table, orders: Table, levels: Table, bitmap: Bitmap, resting: Table) -> None:
     """Write every resting order in priority order."""
     book = counters[0]
     at = 0
     for side in (BUY, SELL):
         index = book.best_bid if side == BUY else book.best_ask
         while index >= 0:
-            slot = np.int64(levels[index].head)
+            slot = int64(levels[index].head)
             while slot != 0:
                 order, row = orders[slot], resting[at]
                 row.account = order.account
@@ -627,11 +600,8 @@ def write_resting(
                 row.leaves_lots = order.leaves_lots
                 row.side = side
                 at += 1
-                slot = np.int64(order.next)
-            if side == BUY:
-                index = previous_level(book, bitmap, index)
-            else:
-                index = next_level(book, bitmap, index)
+                slot = int64(order.next)
+            index = previous_level(book, bitmap, index) if side == BUY else next_level(book, bitmap, index)
 
 
 def compile_kernels(progress: Callable[[str], object] | None = None) -> None:

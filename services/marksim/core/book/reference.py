@@ -15,8 +15,8 @@ NEW is checked in this order, and the first that fails is the reason of the REJE
 8. BOOK_FULL: a limit order that may rest, while `max_orders` are resting; asked before it trades, also if it would fill.
 
 An accepted order gets the next order_id and an ACCEPTED row with its whole quantity as leaves, then one TRADED row a maker
-at the maker's price, then, for what is left of an IOC or market order, a CANCELLED row (IOC_REMAINDER, NO_LIQUIDITY). What is
-left of a GTC order rests. A NEW's target_serial is not looked at.
+at the maker's price, then, for what is left of an IOC or market order, a CANCELLED row (IOC_REMAINDER, NO_LIQUIDITY). What
+is left of a GTC order rests. A NEW's target_serial is not looked at.
 
 CANCEL looks at account and target_serial only: CANCELLED/REQUESTED with the order's own columns and leaves 0, or
 CANCEL_REJECTED/UNKNOWN_ORDER with target_serial as serial. Every other kind is REJECTED/UNSUPPORTED. A REJECTED row repeats
@@ -138,9 +138,7 @@ class ReferenceBook:
 
     def depth(self, levels: int | None = None) -> Records:
         """DEPTH rows of the best `levels` (None: all) of each side, bids best first, then asks best first."""
-        rows = [
-            self._depth_row(side, price) for side in (Side.BUY, Side.SELL) for price in self._prices(side)[:levels]
-        ]
+        rows = [self._depth_row(side, price) for side in (Side.BUY, Side.SELL) for price in self._prices(side)[:levels]]
         return np.array(rows, dtype=DEPTH)
 
     def find(self, account: int, serial: int) -> OpenOrder | None:
@@ -155,12 +153,7 @@ class ReferenceBook:
     def resting(self) -> Records:
         """RESTING rows in priority order."""
         return _resting_rows(
-            [
-                order
-                for side in (Side.BUY, Side.SELL)
-                for price in self._prices(side)
-                for order in self._sides[side][price]
-            ]
+            [order for side in (Side.BUY, Side.SELL) for price in self._prices(side) for order in self._sides[side][price]]
         )
 
     def state_hash(self) -> str:

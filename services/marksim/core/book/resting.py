@@ -20,7 +20,7 @@ RESTING: Final = np.dtype(
         ("side", "<i8"),
     ]
 )
-"""One resting order. The books list them in priority order: bids best first, then asks best first, oldest first in a level."""
+"""One resting order. Priority order is bids best first, then asks best first, and oldest first in a level."""
 
 DEFAULT_MAX_ORDERS: Final = 1 << 20
 LARGEST_MAX_ORDERS: Final = 1 << 22

@@ -1,7 +1,7 @@
 """Memory of the compiled book: one record of counters and arrays of orders, levels, occupancy bits and names.
 
-Slot 0 of `orders` is nobody, so 0 means "none" in every link and a fresh zeroed array is an empty book. Levels are indexed by
-price_ticks - min_price_ticks; as a book is never crossed, one ladder and one bitmap serve both sides.
+Slot 0 of `orders` is nobody, so 0 means "none" in every link and a fresh zeroed array is an empty book. Levels are indexed
+by price_ticks - min_price_ticks; as a book is never crossed, one ladder and one bitmap serve both sides.
 """
 
 from dataclasses import dataclass
@@ -77,9 +77,7 @@ ORDER: Final = np.dtype(
 )
 """A slot of the pool. `next` links the queue of a level, and the free list."""
 
-LEVEL: Final = np.dtype(
-    [("quantity_lots", "<i8"), ("head", "<i4"), ("tail", "<i4"), ("order_count", "<i4")], align=True
-)
+LEVEL: Final = np.dtype([("quantity_lots", "<i8"), ("head", "<i4"), ("tail", "<i4"), ("order_count", "<i4")], align=True)
 
 
 @dataclass(slots=True)
@@ -110,8 +108,9 @@ def allocate(rules: Rules) -> Memory:
     tier_end = tier2 + (tier2 - tier1) // 64 + 1
     slots = min(FIRST_ORDERS, rules.max_orders)
     counters = np.zeros(1, COUNTERS)
-    for name in ("min_price_ticks", "max_price_ticks", "min_quantity_lots", "max_quantity_lots", "min_notional", "max_orders"):
+    for name in ("min_price_ticks", "max_price_ticks", "min_quantity_lots", "max_quantity_lots"):
         counters[name] = getattr(rules, name)
+    counters["min_notional"], counters["max_orders"] = rules.min_notional, rules.max_orders
     for name, value in (("tier1", tier1), ("tier2", tier2), ("tier_end", tier_end), ("best_bid", -1), ("best_ask", -1)):
         counters[name] = value
     counters["bid_price_ticks"] = counters["ask_price_ticks"] = rules.reference_price_ticks

@@ -48,8 +48,8 @@ class TickBuilder:
     """Turns the outputs of one symbol's book into ticks.
 
     There is a tick for every output with at least one quote or trade, also when the quote came back to where it was: then
-    something did happen in the window, and its quotes are in the frame. Its time is that of the last quote or trade, and never
-    before the previous tick's.
+    something did happen in the window, and its quotes are in the frame. Its time is that of the last quote or trade, and
+    never before the previous tick's.
     """
 
     def __init__(self, instrument: Instrument) -> None:
