@@ -72,6 +72,7 @@ class HttpServer:
         handler = _handler(pulse, pages, registry)
         self.port = port
         self._servers: list[_Server] = []
+        self._started = False
         try:
             for address in addresses(host):
                 if bindable(address, self.port, FLAG):
@@ -85,12 +86,14 @@ class HttpServer:
 
     def start(self) -> None:
         """Serve in threads."""
+        self._started = True
         for server in self._servers:
             threading.Thread(target=server.serve_forever, args=(0.1,), name="http", daemon=True).start()
 
     def stop(self) -> None:
-        """Stop serving and free the port; requests in work are cut off with the process. Only after `start`."""
-        for server in self._servers:
+        """Stop serving and free the port; requests in work are cut off with the process."""
+        # `shutdown` waits for the loop of `serve_forever`, so it would wait for ever where there was none.
+        for server in self._servers if self._started else ():
             server.shutdown()
         self._close()
 

@@ -87,36 +87,35 @@ async def serve(
     Raises CannotListen.
     """
     lifecycle = Lifecycle(service=name, grace_s=settings.grace_s)
-    server = grpc.aio.server(interceptors=[ErrorInterceptor()], options=SERVER_OPTIONS)
-    lifecycle.grpc_port = _bind(server, settings)
-    service = factory(settings)
-    pulse = Pulse()
-    http = HttpServer(settings.host, settings.http_port, pulse, service.pages() if isinstance(service, HasPages) else {})
-    lifecycle.http_port = http.port
-    names = [*service.register(server), TELEMETRY_NAME]
-    vitals = _add_common_services(server, name, service, names)
-    collectors = _add_metrics(name, pulse)
-    started(lifecycle)
-    http.start()
-    await server.start()
-    log.info("serving", host=settings.host or "loopback", grpc_port=lifecycle.grpc_port, http_port=lifecycle.http_port)
+    async with contextlib.AsyncExitStack() as stack:
+        server = grpc.aio.server(interceptors=[ErrorInterceptor()], options=SERVER_OPTIONS)
+        stack.push_async_callback(server.stop, STREAMS_END_S)
+        lifecycle.grpc_port = _bind(server, settings)
+        service = factory(settings)
+        pages = service.pages() if isinstance(service, HasPages) else {}
+        pulse = Pulse()
+        http = HttpServer(settings.host, settings.http_port, pulse, pages)
+        stack.push_async_callback(asyncio.to_thread, http.stop)
+        lifecycle.http_port = http.port
+        names = [*service.register(server), TELEMETRY_NAME]
+        vitals = _add_common_services(server, name, service, names)
+        for collector in _add_metrics(name, pulse):
+            stack.callback(REGISTRY.unregister, collector)
+        started(lifecycle)
+        http.start()
+        await server.start()
+        ports = {"grpc_port": lifecycle.grpc_port, "http_port": lifecycle.http_port}
+        log.info("serving", host=settings.host or "loopback", **ports)
 
-    async def tell_health(ready: bool) -> None:
-        status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
-        for service_name in ("", *names):
-            await vitals.set(service_name, status)
+        async def tell_health(ready: bool) -> None:
+            status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+            for service_name in ("", *names):
+                await vitals.set(service_name, status)
 
-    beat = asyncio.create_task(pulse.beat(service, tell_health))
-    work = asyncio.create_task(service.run(lifecycle))
-    try:
-        return await _until_end(lifecycle, work, vitals, pulse)
-    finally:
-        beat.cancel()
-        lifecycle.ended.set()
-        await server.stop(STREAMS_END_S)
-        await asyncio.get_running_loop().run_in_executor(None, http.stop)
-        for collector in collectors:
-            REGISTRY.unregister(collector)
+        beat = asyncio.create_task(pulse.beat(service, tell_health))
+        stack.callback(beat.cancel)
+        stack.callback(lifecycle.ended.set)
+        return await _until_end(lifecycle, asyncio.create_task(service.run(lifecycle)), vitals, pulse)
 
 
 async def _until_end(lifecycle: Lifecycle, work: asyncio.Task[None], vitals: health.aio.HealthServicer, pulse: Pulse) -> int:

@@ -30,7 +30,8 @@ class StopSignals:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._on_stop is None:
-            raise SystemExit(0)
+            # Nothing has begun. Raising would unwind through half-made gRPC and uvloop objects, which was seen to crash.
+            os._exit(0)
         if self._asked:
             os._exit(128 + number)
         self._asked = True
