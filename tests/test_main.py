@@ -49,15 +49,8 @@ def free_block(size: int) -> int:
 
 def port_flags() -> list[str]:
     """Flags that give every listener a free port."""
-    names = [
-        "--port",
-        "--orderbook-port",
-        "--engine-port",
-        "--archiver-port",
-        "--edge-port",
-        "--memory-port",
-        "--memory-http-port",
-    ]
+    names = ["--port", "--memory-http-port"]
+    names += [f"--{name}-port" for name in ("orderbook", "engine", "archiver", "edge", "memory")]
     pairs = zip(names, free_ports(len(names)), strict=True)
     return [f"{name}={port}" for name, port in pairs] + [f"--http-port-base={free_block(4)}"]
 
@@ -129,8 +122,23 @@ async def test_second_signal_kills(tmp_path: Path) -> None:
         await market.until(": ready")
     market.process.send_signal(signal.SIGINT)
     await market.until("Ctrl-C again kills")
+    async with asyncio.timeout(4):
+        while market.process.returncode is None:
+            market.process.send_signal(signal.SIGINT)
+            await asyncio.wait([asyncio.ensure_future(market.process.wait())], timeout=0.2)
+    assert market.process.returncode == 130
+
+
+async def test_one_press_that_comes_twice_ends_in_order(tmp_path: Path) -> None:
+    """A Ctrl-C that is delivered to the process and to its group still ends all in order."""
+    market = await start(SERVING, tmp_path)
+    for _ in range(5):
+        await market.until(": ready")
     market.process.send_signal(signal.SIGINT)
-    assert await asyncio.wait_for(market.process.wait(), 5) == 130
+    await market.until("Ctrl-C again kills")
+    market.process.send_signal(signal.SIGINT)
+    assert "All services ended." in await market.rest()
+    assert await market.process.wait() == 0
 
 
 async def test_start_lists_addresses(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from marksim.supervisor.status import Watcher, status_line
 _EXIT_KILLED = 130
 _STATUS_EVERY_S = 0.5
 _COMPILE_S = 40
+# `timeout`, `make` and some terminals deliver one press twice: to the process and to its group.
+_ONE_PRESS_S = 0.5
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,6 +80,7 @@ async def run_market(settings: MainSettings, screen: Screen, logs: ChildLogs) ->
         raise refusing.result()
     refusing.cancel()
     if killed:
+        screen.line("All services killed.")
         return _EXIT_KILLED
     screen.line("All services ended.")
     return 0
@@ -99,10 +102,17 @@ def _on_signals() -> tuple[asyncio.Event, asyncio.Event]:
     """Events of the first and the second SIGINT or SIGTERM."""
     first, second = asyncio.Event(), asyncio.Event()
 
-    def on_signal() -> None:
-        (second if first.is_set() else first).set()
-
     loop = asyncio.get_running_loop()
+    came_at = 0.0
+
+    def on_signal() -> None:
+        nonlocal came_at
+        if not first.is_set():
+            came_at = loop.time()
+            first.set()
+        elif loop.time() - came_at > _ONE_PRESS_S:
+            second.set()
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, on_signal)
     return first, second
@@ -121,6 +131,7 @@ async def _watch(settings: MainSettings, screen: Screen, logs: ChildLogs) -> Non
                 screen.status(text, busy=True)
             else:
                 started = True
+                logs.started()
                 screen.status(status_line(reading))
             await asyncio.sleep(_STATUS_EVERY_S if screen.is_terminal else 2 * _STATUS_EVERY_S)
     finally:

@@ -17,11 +17,22 @@ def test_warning_is_shown_as_text(tmp_path: Path) -> None:
     """Lines at warning level and above are shown as text with their facts; the others are only stored."""
     shown: list[str] = []
     logs = ChildLogs(tmp_path, shown.append)
+    logs.started()
     logs.take("edge", _line("info", "client connected"))
     logs.take("edge", _line("warning", "client is slow", behind=7))
     logs.close()
     assert shown == ["edge: warning: client is slow (behind=7)"]
     assert len((tmp_path / "edge.log").read_text().splitlines()) == 2
+
+
+def test_warnings_of_the_start_are_only_stored(tmp_path: Path) -> None:
+    """Until the market runs, services that wait for each other warn into their file; an error is shown."""
+    shown: list[str] = []
+    logs = ChildLogs(tmp_path, shown.append)
+    logs.take("edge", _line("warning", "no stream from the order book"))
+    logs.take("edge", _line("error", "broken"))
+    logs.close()
+    assert shown == ["edge: error: broken"]
 
 
 def test_verbose_shows_info(tmp_path: Path) -> None:

@@ -25,9 +25,14 @@ class ChildLogs:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self._show = show
-        self._shown_level = _LEVELS["info" if verbose else "warning"]
+        # Until the market runs, its services warn that they wait for each other; the log files keep that.
+        self._shown_level = _LEVELS["info" if verbose else "error"]
         self._files: dict[str, RotatingFileHandler] = {}
         self.progress: dict[str, str] = {}
+
+    def started(self) -> None:
+        """The market runs: from now on warnings are shown too."""
+        self._shown_level = min(self._shown_level, _LEVELS["warning"])
 
     def take(self, service: str, line: str) -> None:
         """Store one line of a child, and show it where it matters."""

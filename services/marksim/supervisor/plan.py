@@ -24,8 +24,8 @@ def children(settings: MainSettings) -> tuple[ChildSpec, ...]:
         "orderbook": scenario,
         "engine": [*book, *scenario, *seed, *speed],
         "edge": [*book, "--port", str(settings.port)],
-        "archiver": [*book, "--data-dir", str(settings.data_dir)],
-        "memory": ["--services", telemetry],
+        "archiver": [*book, "--dir", str(settings.archive)],
+        "memory": ["--targets", telemetry],
     }
     common = ["--log-level", settings.log_level, "--log-format", "json"]
     if settings.host:
@@ -75,7 +75,7 @@ def listing(settings: MainSettings) -> list[str]:
         page = "metrics" if name == "memory" else "/metrics"
         url = f"http://localhost:{settings.http_port_of(name)}"
         rows.append((name, f"localhost:{port} (gRPC)", url + ("/" if page == "metrics" else page)))
-    rows.append(("archive", str(settings.data_dir), "Parquet"))
+    rows.append(("archive", str(settings.archive), "Parquet"))
     rows.append(("logs", str(settings.logs), "one file a service"))
     return [f"  {what:<10} {where:<26} {more}" for what, where, more in rows]
 

@@ -59,6 +59,11 @@ class MainSettings(ServiceSettings):
         """Directory of the logs."""
         return self.log_dir or self.data_dir / "logs"
 
+    @property
+    def archive(self) -> Path:
+        """Directory of the archive."""
+        return self.data_dir / "archive"
+
     def http_port_of(self, child: str) -> int:
         """Port of the metrics page of a child."""
         if child == "memory":
