@@ -1,0 +1,216 @@
+"""What outside clients ask: check, queue for the next window, and say what became of it."""
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from marksim.codec import (
+    average_price_text,
+    enum_number,
+    enum_value,
+    notional_text,
+    parse_price,
+    parse_quantity,
+    price_text,
+    quantity_text,
+)
+from marksim.core.errors import InvalidInput, NotFound, Unsupported
+from marksim.core.types import OrderType, Side, TimeInForce
+from marksim.orderbook.outside import Account, OutsideOrder, OwnFill
+from marksim.orderbook.sequencing import Sequencer
+from marksim.v1 import orderbook_pb2 as pb
+from marksim.v1 import types_pb2
+
+NAME: Final = re.compile(r"[A-Za-z0-9._:/-]{1,36}", re.ASCII)
+
+
+class NamesAnOrder(Protocol):
+    """A request with the three words that name an order."""
+
+    @property
+    def account(self) -> str: ...
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def client_order_id(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An order after its command's window."""
+
+    order: OutsideOrder
+    run: str
+    window: int
+
+
+class OrderEntry:
+    """Outside commands on the sequencer's books."""
+
+    def __init__(self, sequencer: Sequencer) -> None:
+        self._sequencer = sequencer
+
+    async def submit(self, request: pb.SubmitOrderRequest) -> Outcome:
+        """Send a new order and wait for its window; a known client order id returns that order with no second effect."""
+        check_name(request.account, "account")
+        check_name(request.client_order_id, "client_order_id")
+        instrument = self._sequencer.instrument(request.symbol)
+        known = self._sequencer.outside.find(request.account, request.symbol, request.client_order_id)
+        if known is not None:
+            return await self._as_it_is(known)
+        _check_supported(request)
+        side = Side(enum_number(request.side, dict(types_pb2.Side.items()), "side"))
+        if side == Side.UNSPECIFIED:
+            raise _invalid("side", "is missing: give SIDE_BUY or SIDE_SELL")
+        order_type = OrderType(request.order_type)
+        lots = parse_quantity(request.quantity, instrument)
+        if order_type == OrderType.LIMIT:
+            ticks = parse_price(request.price, instrument)
+        else:
+            ticks = _no_price(request)
+        self._sequencer.check_open_for_outside(request.queue_while_paused)
+        outside = self._sequencer.outside
+        order = OutsideOrder(
+            account=outside.claim_account(request.account),
+            instrument=instrument,
+            client_order_id=request.client_order_id,
+            side=side,
+            order_type=order_type,
+            time_in_force=TimeInForce(request.time_in_force),
+            price_ticks=ticks,
+            quantity_lots=lots,
+            leaves_lots=lots,
+        )
+        outside.enqueue(order, request.queue_while_paused)
+        return await self._as_it_is(order)
+
+    async def cancel(self, request: pb.CancelOrderRequest) -> Outcome:
+        """Cancel what is left of an order; one that is closed already is returned as it is."""
+        order = self.find(request)
+        if not order.is_open:
+            return await self._as_it_is(order)
+        self._sequencer.check_open_for_outside(request.queue_while_paused)
+        run = self._run()
+        # A caller that hangs up does not take its command back: nothing is half done.
+        done = self._sequencer.outside.enqueue_cancel(order, request.queue_while_paused).done
+        return Outcome(order, run, await asyncio.shield(done))
+
+    def find(self, request: NamesAnOrder) -> OutsideOrder:
+        """The order that a request names; raises NotFound."""
+        check_name(request.account, "account")
+        check_name(request.client_order_id, "client_order_id")
+        self._sequencer.instrument(request.symbol)
+        order = self._sequencer.outside.find(request.account, request.symbol, request.client_order_id)
+        if order is None:
+            name = f"{request.client_order_id!r} of account {request.account!r} in {request.symbol}"
+            raise NotFound(f"there is no order {name} in this run, or it closed too long ago", reason="UNKNOWN_ORDER")
+        return order
+
+    def account(self, name: str, symbol: str) -> Account | None:
+        """The account, or None if it has done nothing yet; an empty symbol means all."""
+        check_name(name, "account")
+        if symbol:
+            self._sequencer.instrument(symbol)
+        return self._sequencer.outside.account(name)
+
+    async def _as_it_is(self, order: OutsideOrder) -> Outcome:
+        run = self._run()
+        if order.waiting is not None:
+            await asyncio.shield(order.waiting.done)
+        return Outcome(order, run, order.window)
+
+    def _run(self) -> str:
+        return self._sequencer.run.run if self._sequencer.run else ""
+
+
+def check_name(name: str, field: str) -> None:
+    """Raise InvalidInput unless `name` is 1 to 36 of the allowed characters."""
+    if not NAME.fullmatch(name):
+        raise _invalid(field, f"is {name[:40]!r}: give 1 to 36 characters of A-Za-z0-9._:/-")
+
+
+def order_to_proto(order: OutsideOrder) -> types_pb2.Order:
+    """The order as its owner sees it now."""
+    instrument = order.instrument
+    return types_pb2.Order(
+        account=order.account.name,
+        symbol=instrument.symbol,
+        client_order_id=order.client_order_id,
+        order_id=order.order_id,
+        side=enum_value(order.side),
+        order_type=enum_value(order.order_type),
+        time_in_force=enum_value(order.time_in_force),
+        status=enum_value(order.status),
+        price=price_text(order.price_ticks, instrument) if order.price_ticks else "",
+        quantity=quantity_text(order.quantity_lots, instrument),
+        leaves_quantity=quantity_text(order.leaves_lots, instrument),
+        filled_quantity=quantity_text(order.filled_lots, instrument),
+        average_price=average_price_text(order.notional, order.filled_lots, instrument),
+        reason=enum_value(order.reason),
+        accepted_time_ns=order.accepted_ns,
+        updated_time_ns=order.updated_ns,
+    )
+
+
+def fill_to_proto(fill: OwnFill) -> types_pb2.Fill:
+    """The fill as its owner sees it."""
+    order = fill.order
+    return types_pb2.Fill(
+        symbol=order.instrument.symbol,
+        sequence=fill.sequence,
+        time_ns=fill.time_ns,
+        client_order_id=order.client_order_id,
+        order_id=order.order_id,
+        side=enum_value(order.side),
+        price=price_text(fill.price_ticks, order.instrument),
+        quantity=quantity_text(fill.quantity_lots, order.instrument),
+        liquidity=enum_value(fill.liquidity),
+    )
+
+
+def positions_to_proto(account: Account, symbol: str, sequencer: Sequencer) -> list[pb.Position]:
+    """Sums of the account's own fills; an empty symbol means all."""
+    return [
+        pb.Position(
+            symbol=traded,
+            quantity=quantity_text(position.lots, sequencer.instruments[traded]),
+            cash=notional_text(position.notional, sequencer.instruments[traded]),
+            trades=position.trades,
+        )
+        for traded, position in account.positions.items()
+        if symbol in ("", traded)
+    ]
+
+
+def _check_supported(request: pb.SubmitOrderRequest) -> None:
+    """Raise InvalidInput for numbers that the contract does not know, Unsupported for those that this book cannot do yet."""
+    order_type = enum_number(request.order_type, dict(types_pb2.OrderType.items()), "order_type")
+    force = enum_number(request.time_in_force, dict(types_pb2.TimeInForce.items()), "time_in_force")
+    enum_number(request.post_only, dict(types_pb2.PostOnly.items()), "post_only")
+    enum_number(request.self_trade_prevention, dict(types_pb2.SelfTradePrevention.items()), "self_trade_prevention")
+    if order_type == OrderType.UNSPECIFIED:
+        raise _invalid("order_type", "is missing: give ORDER_TYPE_LIMIT or ORDER_TYPE_MARKET")
+    if order_type not in (OrderType.LIMIT, OrderType.MARKET):
+        raise _unsupported("order_type", "this book does limit and market orders only")
+    if force not in (TimeInForce.UNSPECIFIED, TimeInForce.GTC, TimeInForce.IOC):
+        raise _unsupported("time_in_force", "this book does GTC and IOC only")
+    if order_type == OrderType.MARKET and force == TimeInForce.GTC:
+        raise _invalid("time_in_force", "is GTC: a market order never rests, leave it out or give TIME_IN_FORCE_IOC")
+    for field in ("stop_price", "display_quantity", "min_quantity", "post_only", "self_trade_prevention", "expire_time_ns"):
+        if getattr(request, field):
+            raise _unsupported(field, "this book does not do it yet, leave it out")
+
+
+def _no_price(request: pb.SubmitOrderRequest) -> int:
+    if request.price:
+        raise _invalid("price", f"is {request.price[:40]!r}: leave it empty, a market order has none")
+    return 0
+
+
+def _invalid(field: str, problem: str) -> InvalidInput:
+    return InvalidInput(f"{field} {problem}", metadata={"field": field})
+
+
+def _unsupported(field: str, why: str) -> Unsupported:
+    return Unsupported(f"{field}: {why}", reason="UNSUPPORTED_FIELD", metadata={"field": field})

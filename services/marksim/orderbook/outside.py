@@ -1,0 +1,332 @@
+"""Outside accounts, their orders, and the commands that wait for the next window.
+
+Policy of the bounds: an account keeps its last 10,000 closed orders and 1,000 fills; over all accounts the oldest closed order
+gives way. A new account takes the place of the longest idle one that has nothing open; if all have, it is refused.
+"""
+
+import asyncio
+import hashlib
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from marksim.core.errors import Exhausted, MarksimError
+from marksim.core.types import (
+    COMMAND,
+    EXECUTION,
+    OUTSIDE_ACCOUNTS_FROM,
+    CommandKind,
+    ExecutionKind,
+    Instrument,
+    Liquidity,
+    OrderStatus,
+    OrderType,
+    Reason,
+    Records,
+    Side,
+    TimeInForce,
+)
+
+CLOSED_ORDERS: Final = 10_000
+FILLS: Final = 1_000
+OPEN: Final = (OrderStatus.PENDING, OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
+
+
+def account_number(name: str) -> int:
+    """The account's int64, the same on every shard: 2^62 + the first 61 bits of SHA-256(name)."""
+    return OUTSIDE_ACCOUNTS_FROM + (int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 3)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFill:
+    """One trade as one of its owners sees it."""
+
+    order: "OutsideOrder"
+    sequence: int
+    time_ns: int
+    price_ticks: int
+    quantity_lots: int
+    liquidity: Liquidity
+
+    @property
+    def taker_side(self) -> Side:
+        return self.order.side if self.liquidity == Liquidity.TAKER else self.order.side.opposite
+
+
+@dataclass(slots=True)
+class Position:
+    """Sum of an account's own fills in one symbol; `notional` is in ticks times lots, what the fills brought in."""
+
+    lots: int = 0
+    notional: int = 0
+    trades: int = 0
+
+
+@dataclass(slots=True)
+class Account:
+    """What is known of one outside account in this run."""
+
+    name: str
+    number: int
+    orders: dict[tuple[str, str], "OutsideOrder"] = field(default_factory=dict)
+    """By (symbol, client order id), oldest first."""
+    closed: deque["OutsideOrder"] = field(default_factory=deque)
+    fills: deque[OwnFill] = field(default_factory=lambda: deque(maxlen=FILLS))
+    positions: dict[str, Position] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class OutsideOrder:
+    """One order as its owner sees it; `notional` is the sum of ticks times lots over its fills."""
+
+    account: Account
+    instrument: Instrument
+    client_order_id: str
+    side: Side
+    order_type: OrderType
+    time_in_force: TimeInForce
+    price_ticks: int
+    quantity_lots: int
+    serial: int = 0
+    status: OrderStatus = OrderStatus.PENDING
+    order_id: int = 0
+    leaves_lots: int = 0
+    filled_lots: int = 0
+    notional: int = 0
+    reason: Reason = Reason.UNSPECIFIED
+    accepted_ns: int = 0
+    updated_ns: int = 0
+    window: int = -1
+    """In which it reached the book."""
+    first_fills: list[OwnFill] = field(default_factory=list)
+    waiting: "Waiting | None" = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.instrument.symbol, self.client_order_id
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """A command that has not reached the book yet; `done` gets the number of its window, or the error."""
+
+    kind: CommandKind
+    order: OutsideOrder
+    serial: int
+    while_paused: bool
+    done: "asyncio.Future[int]"
+
+
+class Outside:
+    """All outside accounts of one run."""
+
+    def __init__(self, max_queue: int, max_accounts: int, max_orders: int) -> None:
+        self.max_queue = max_queue
+        self.max_orders = max_orders
+        self.max_accounts = max_accounts
+        self.refused = 0
+        self._accounts: dict[str, Account] = {}
+        self._by_serial: dict[int, OutsideOrder] = {}
+        self._closed: deque[OutsideOrder] = deque()
+        self._queue: list[Waiting] = []
+        self._sealed: list[Waiting] = []
+        self._serial = 0
+
+    @property
+    def queued(self) -> int:
+        return len(self._queue)
+
+    @property
+    def order_count(self) -> int:
+        return len(self._by_serial)
+
+    def account(self, name: str) -> Account | None:
+        """The account, if it has ever sent an order that is still remembered."""
+        return self._accounts.get(name)
+
+    def find(self, account: str, symbol: str, client_order_id: str) -> OutsideOrder | None:
+        """The order of that name, open or lately closed."""
+        owner = self._accounts.get(account)
+        return owner.orders.get((symbol, client_order_id)) if owner else None
+
+    def claim_account(self, name: str) -> Account:
+        """The account, made if need be; raises Exhausted if there is no room for one more."""
+        account = self._accounts.pop(name, None)
+        if account is None:
+            if len(self._accounts) >= self.max_accounts:
+                self._drop_idle_account()
+            account = Account(name, account_number(name))
+        # Last in the dict is last used.
+        self._accounts[name] = account
+        return account
+
+    def enqueue(self, order: OutsideOrder, while_paused: bool) -> Waiting:
+        """Let a new order wait for the next window; raises Exhausted at a bound, with nothing changed."""
+        self._check_queue()
+        if len(self._by_serial) >= self.max_orders and not self._forget_oldest():
+            self.refused += 1
+            raise Exhausted(f"all {self.max_orders} outside orders are open: cancel some first", reason="TOO_MANY_ORDERS")
+        order.serial = self._next_serial()
+        order.account.orders[order.key] = order
+        self._by_serial[order.serial] = order
+        order.waiting = self._wait(CommandKind.NEW, order, order.serial, while_paused)
+        return order.waiting
+
+    def enqueue_cancel(self, order: OutsideOrder, while_paused: bool) -> Waiting:
+        """Let a cancel wait for the next window."""
+        self._check_queue()
+        return self._wait(CommandKind.CANCEL, order, self._next_serial(), while_paused)
+
+    def seal(self, window: int, time_ns: int) -> dict[str, Records]:
+        """Take what waits as this window's input, in order of arrival, all at the window's first nanosecond."""
+        if not self._queue:
+            return {}
+        self._sealed, self._queue = self._queue, []
+        by_symbol: dict[str, list[Waiting]] = {}
+        for waiting in self._sealed:
+            by_symbol.setdefault(waiting.order.instrument.symbol, []).append(waiting)
+            if waiting.kind == CommandKind.NEW:
+                waiting.order.window = window
+        return {symbol: _commands(queue, time_ns) for symbol, queue in by_symbol.items()}
+
+    def settle(self, window: int, executions: Iterator[Records]) -> None:
+        """Tell orders what the window did to them, and everyone who waited for it that it is done."""
+        if self._by_serial:
+            for rows in executions:
+                mine = (rows["account"] >= OUTSIDE_ACCOUNTS_FROM) | (rows["maker_account"] >= OUTSIDE_ACCOUNTS_FROM)
+                for values in rows[mine].tolist():
+                    self._apply(window, dict(zip(EXECUTION.names or (), values, strict=True)))
+        sealed, self._sealed = self._sealed, []
+        for waiting in sealed:
+            waiting.order.waiting = None
+            if not waiting.done.done():
+                waiting.done.set_result(window)
+
+    def fail(self, error: MarksimError, paused_only: bool = False) -> None:
+        """Give up what waits, as if it had never come; with `paused_only`, all but those that wait through a pause."""
+        failed = [waiting for waiting in self._queue if not (paused_only and waiting.while_paused)]
+        self._queue = [waiting for waiting in self._queue if waiting not in failed] if paused_only else []
+        failed += [] if paused_only else self._sealed
+        self._sealed = self._sealed if paused_only else []
+        gone = {waiting.order for waiting in failed if waiting.kind == CommandKind.NEW}
+        # A cancel cannot outlive the order that it means.
+        failed += [waiting for waiting in self._queue if waiting.order in gone]
+        self._queue = [waiting for waiting in self._queue if waiting.order not in gone]
+        for order in gone:
+            del order.account.orders[order.key]
+            del self._by_serial[order.serial]
+        for waiting in failed:
+            if not waiting.done.done():
+                waiting.done.set_exception(error)
+                # Whoever waited may have hung up; then nobody else will look at it.
+                waiting.done.exception()
+
+    def _check_queue(self) -> None:
+        if len(self._queue) >= self.max_queue:
+            self.refused += 1
+            message = f"{self.max_queue} outside commands already wait for the next window: try again after it"
+            raise Exhausted(message, reason="QUEUE_FULL")
+
+    def _next_serial(self) -> int:
+        self._serial += 1
+        return self._serial
+
+    def _wait(self, kind: CommandKind, order: OutsideOrder, serial: int, while_paused: bool) -> Waiting:
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        waiting = Waiting(kind, order, serial, while_paused, done)
+        self._queue.append(waiting)
+        return waiting
+
+    def _apply(self, window: int, row: dict[str, int]) -> None:
+        order = self._by_serial.get(row["serial"]) if row["account"] >= OUTSIDE_ACCOUNTS_FROM else None
+        kind = row["kind"]
+        if kind == ExecutionKind.TRADED:
+            if order is not None:
+                self._fill(window, order, row, row["leaves_lots"], Liquidity.TAKER)
+            if row["maker_account"] >= OUTSIDE_ACCOUNTS_FROM and (maker := self._by_serial.get(row["maker_serial"])):
+                self._fill(window, maker, row, row["maker_leaves_lots"], Liquidity.MAKER)
+        elif order is not None and kind != ExecutionKind.CANCEL_REJECTED:
+            order.updated_ns = row["time_ns"]
+            if kind == ExecutionKind.ACCEPTED:
+                order.status, order.order_id = OrderStatus.OPEN, row["order_id"]
+                order.accepted_ns, order.leaves_lots = row["time_ns"], row["leaves_lots"]
+            elif kind == ExecutionKind.REJECTED:
+                self._close(order, OrderStatus.REJECTED, row["reason"])
+            elif kind == ExecutionKind.CANCELLED:
+                self._close(order, OrderStatus.CANCELLED, row["reason"])
+            elif kind == ExecutionKind.EXPIRED:
+                self._close(order, OrderStatus.EXPIRED, row["reason"])
+
+    def _fill(self, window: int, order: OutsideOrder, row: dict[str, int], leaves: int, liquidity: Liquidity) -> None:
+        price, lots = row["price_ticks"], row["quantity_lots"]
+        fill = OwnFill(order, row["sequence"], row["time_ns"], price, lots, liquidity)
+        order.updated_ns, order.leaves_lots = row["time_ns"], leaves
+        order.filled_lots += lots
+        order.notional += price * lots
+        order.account.fills.append(fill)
+        if window == order.window:
+            order.first_fills.append(fill)
+        position = order.account.positions.setdefault(order.instrument.symbol, Position())
+        sign = 1 if order.side == Side.BUY else -1
+        position.lots += sign * lots
+        position.notional -= sign * price * lots
+        position.trades += 1
+        if leaves:
+            order.status = OrderStatus.PARTIALLY_FILLED
+        else:
+            self._close(order, OrderStatus.FILLED, Reason.UNSPECIFIED)
+
+    def _close(self, order: OutsideOrder, status: OrderStatus, reason: int) -> None:
+        order.status, order.reason, order.leaves_lots = status, Reason(reason), 0
+        closed = order.account.closed
+        closed.append(order)
+        self._closed.append(order)
+        if len(closed) > CLOSED_ORDERS:
+            self._forget(closed.popleft())
+        if len(self._closed) > 2 * len(self._by_serial) + FILLS:
+            # Most of them were forgotten for their own account's sake.
+            self._closed = deque(order for order in self._closed if order.serial in self._by_serial)
+
+    def _forget(self, order: OutsideOrder) -> None:
+        self._by_serial.pop(order.serial, None)
+        order.account.orders.pop(order.key, None)
+
+    def _forget_oldest(self) -> bool:
+        while self._closed:
+            order = self._closed.popleft()
+            if order.serial in self._by_serial:
+                order.account.closed.remove(order)
+                self._forget(order)
+                return True
+        return False
+
+    def _drop_idle_account(self) -> None:
+        for account in self._accounts.values():
+            if not any(order.is_open for order in account.orders.values()):
+                for order in account.orders.values():
+                    self._by_serial.pop(order.serial, None)
+                del self._accounts[account.name]
+                return
+        self.refused += 1
+        raise Exhausted(f"all {self.max_accounts} outside accounts have open orders", reason="TOO_MANY_ACCOUNTS")
+
+
+def _commands(queue: list[Waiting], time_ns: int) -> Records:
+    rows: Records = np.zeros(len(queue), COMMAND)
+    rows["time_ns"] = time_ns
+    for row, waiting in zip(rows, queue, strict=True):
+        order = waiting.order
+        row["account"], row["serial"], row["kind"] = order.account.number, waiting.serial, waiting.kind
+        if waiting.kind == CommandKind.CANCEL:
+            row["target_serial"] = order.serial
+            continue
+        row["side"], row["order_type"], row["time_in_force"] = order.side, order.order_type, order.time_in_force
+        row["price_ticks"], row["quantity_lots"] = order.price_ticks, order.quantity_lots
+    return rows

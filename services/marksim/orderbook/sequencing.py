@@ -1,0 +1,261 @@
+"""One engine, one run, windows in lock step: who may drive the books, and what each window's answer was."""
+
+import hashlib
+import uuid
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from marksim.codec import decode_columns, instrument_to_proto
+from marksim.core.errors import Away, InvalidInput, NotNow
+from marksim.core.types import COMMAND, NS_PER_MINUTE, OUTSIDE_ACCOUNTS_FROM, Instrument, Records
+from marksim.orderbook.outside import Outside
+from marksim.orderbook.shard import Shard, SymbolDone
+from marksim.orderbook.tape import RunFacts, Tape
+from marksim.v1 import orderbook_pb2 as pb
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of what is kept; see the settings of the same names."""
+
+    max_orders: int
+    recorded_windows: int = 1_024
+    outside_queue: int = 1_024
+    outside_accounts: int = 256
+    outside_orders: int = 100_000
+
+    def outside(self) -> Outside:
+        """No outside accounts yet."""
+        return Outside(self.outside_queue, self.outside_accounts, self.outside_orders)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The answer to a window, by the digest of its input."""
+
+    digest: bytes
+    answer: bytes
+
+
+@dataclass(slots=True)
+class Totals:
+    """Counts since the service started."""
+
+    windows: int = 0
+    resent: int = 0
+    commands: int = 0
+    outside_commands: int = 0
+    executions: int = 0
+    trades: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class EngineSession:
+    """One open Trade stream."""
+
+    instance: str
+    paused: bool = False
+    ended: bool = field(default=False)
+
+
+class Sequencer:
+    """Binds the books to a run and applies its windows, each exactly once."""
+
+    def __init__(self, instruments: Sequence[Instrument], scenario_hash: str, tape: Tape, limits: Limits) -> None:
+        self.instruments = {instrument.symbol: instrument for instrument in instruments}
+        self.scenario_hash = scenario_hash
+        self.tape = tape
+        self.limits = limits
+        self.shard = Shard(instruments, limits.max_orders)
+        self.outside = limits.outside()
+        self.term = 0
+        self.instance = ""
+        self.session: EngineSession | None = None
+        self.totals = Totals()
+        self.reply_bytes = 0
+        self._recorded: dict[int, Recorded] = {}
+        self._oldest_recorded: deque[int] = deque()
+        self._snapshot_minute = -1
+
+    @property
+    def run(self) -> RunFacts | None:
+        return self.tape.current
+
+    @property
+    def recorded_count(self) -> int:
+        return len(self._recorded)
+
+    def open(self, opened: pb.OpenRun) -> tuple[EngineSession, pb.RunOpened]:
+        """Let an engine in; the one before is out. Raises InvalidInput, or NotNow with FENCED or SCENARIO_MISMATCH."""
+        self._check_open(opened)
+        run = self.run
+        if run is None or run.run != opened.run:
+            run = self._begin(opened)
+        self.end_session(self.session, "a newer engine stream took over")
+        self.term, self.instance = opened.term, opened.instance
+        self.session = EngineSession(opened.instance)
+        last = run.last_window if run.last_window >= 0 else None
+        return self.session, pb.RunOpened(run=run.run, last_window=last)
+
+    def end_session(self, session: EngineSession | None, why: str) -> None:
+        """The engine is away, and with it all hope of what waits."""
+        if session is None or session is not self.session:
+            return
+        session.ended = True
+        self.session = None
+        self.outside.fail(Away(f"the engine went away ({why}); the order did not reach the book", reason="ENGINE_AWAY"))
+
+    def pace(self, session: EngineSession, pace: pb.Pace) -> None:
+        """Windows will come, or not for now."""
+        session.paused = pace.paused
+        if pace.paused:
+            self.outside.fail(paused_error(), paused_only=True)
+
+    def check_open_for_outside(self, queue_while_paused: bool) -> None:
+        """Raise Away without an engine, NotNow while it is paused."""
+        if self.session is None:
+            raise Away("no engine is connected, so no window is coming: try again later", reason="ENGINE_AWAY")
+        if self.session.paused and not queue_while_paused:
+            raise paused_error()
+
+    def window(self, message: pb.WindowCommands) -> pb.TradeResponse:
+        """Apply a window, or return its recorded answer. Raises NotNow with WINDOW_MISMATCH or WINDOW_OUT_OF_ORDER."""
+        run = self.run
+        assert run is not None, "a session has a run"
+        digest = hashlib.blake2b(message.SerializeToString(deterministic=True), digest_size=16).digest()
+        if message.window != run.last_window + 1:
+            return self._again(run, message.window, digest)
+        commands = self._decode(message, run)
+        response = self._apply(message.window, commands, run)
+        answer = response.SerializeToString()
+        self._record(message.window, Recorded(digest, answer))
+        return response
+
+    def _apply(self, window: int, commands: dict[str, Records], run: RunFacts) -> pb.TradeResponse:
+        end_ns = run.end_ns(window)
+        start_ns = run.end_ns(window - 1) if window else run.started.start_time_ns
+        minute = start_ns // NS_PER_MINUTE
+        outside = self.outside.seal(window, start_ns)
+        done = self.shard.apply(window, end_ns, outside, commands, snapshot=minute != self._snapshot_minute)
+        self._snapshot_minute = minute
+        response = pb.TradeResponse()
+        # Setting it also says that there is a result in which nothing happened.
+        response.result.window = window
+        response.result.results.extend(part.result for part in done.values() if part.result is not None)
+        response.result.SetInParent()
+        self.tape.publish(window, [part.frame for part in done.values() if part.frame is not None])
+        self.outside.settle(window, (part.executions for part in done.values()))
+        self._count(commands, outside, done)
+        return response
+
+    def _count(self, commands: dict[str, Records], outside: dict[str, Records], done: dict[str, SymbolDone]) -> None:
+        totals = self.totals
+        totals.windows += 1
+        totals.commands += sum(map(len, commands.values()))
+        totals.outside_commands += sum(map(len, outside.values()))
+        totals.executions += sum(len(part.executions) for part in done.values())
+        totals.trades = sum(book.ticks.last.trades_total for book in self.shard.books.values())
+
+    def _decode(self, message: pb.WindowCommands, run: RunFacts) -> dict[str, Records]:
+        """Everything that can be wrong with a window is found here, before any of it is applied."""
+        end_ns = run.end_ns(message.window)
+        begin_ns = end_ns - run.started.lookahead_ns
+        commands: dict[str, Records] = {}
+        for part in message.commands:
+            self.instrument(part.symbol)
+            if part.symbol in commands:
+                raise InvalidInput(f"symbol {part.symbol} stands twice in window {message.window}: send its rows as one")
+            rows = decode_columns(part.commands, COMMAND)
+            if not len(rows):
+                continue
+            if rows["account"].max() >= OUTSIDE_ACCOUNTS_FROM or rows["account"].min() < 0:
+                raise InvalidInput("column account: an engine's accounts lie from 0 up to 2^62")
+            if rows["time_ns"].min() < begin_ns or rows["time_ns"].max() >= end_ns:
+                raise InvalidInput(f"column time_ns: window {message.window} is from {begin_ns} up to {end_ns}")
+            commands[part.symbol] = rows
+        return commands
+
+    def instrument(self, symbol: str) -> Instrument:
+        """The instrument of that symbol; raises InvalidInput naming those there are."""
+        if (instrument := self.instruments.get(symbol)) is None:
+            known = ", ".join(self.instruments)
+            raise InvalidInput(f"symbol {symbol!r} is not traded here: give one of {known}", metadata={"field": "symbol"})
+        return instrument
+
+    def _again(self, run: RunFacts, window: int, digest: bytes) -> pb.TradeResponse:
+        recorded = self._recorded.get(window)
+        expected = run.last_window + 1
+        if recorded is None:
+            message = f"window {window} of run {run.run}: the next one is {expected}"
+            raise NotNow(message, reason="WINDOW_OUT_OF_ORDER", metadata={"expected": str(expected)})
+        if recorded.digest != digest:
+            message = f"window {window} of run {run.run} was answered with other contents"
+            raise NotNow(message, reason="WINDOW_MISMATCH", metadata={"expected": str(expected)})
+        self.totals.resent += 1
+        return pb.TradeResponse.FromString(recorded.answer)
+
+    def _record(self, window: int, recorded: Recorded) -> None:
+        self._recorded[window] = recorded
+        self._oldest_recorded.append(window)
+        self.reply_bytes += len(recorded.answer)
+        if len(self._oldest_recorded) > self.limits.recorded_windows:
+            self.reply_bytes -= len(self._recorded.pop(self._oldest_recorded.popleft()).answer)
+
+    def _check_open(self, opened: pb.OpenRun) -> None:
+        try:
+            uuid.UUID(opened.run)
+        except ValueError:
+            raise InvalidInput(f"run is {opened.run!r}: give a UUID") from None
+        if opened.term < 1 or opened.start_time_ns < 0 or opened.lookahead_ns < 1 or not opened.instance:
+            raise InvalidInput(
+                "open needs term (1 or more), instance, start_time_ns (0 or more) and lookahead_ns (1 or more)"
+            )
+        run = self.run
+        known = {"term": str(self.term), "instance": self.instance, "run": run.run if run else ""}
+        if opened.term < self.term or (opened.term == self.term and opened.instance != self.instance):
+            message = f"term {opened.term} of {opened.instance} is fenced off by term {self.term} of {self.instance}"
+            raise NotNow(message, reason="FENCED", metadata=known)
+        if opened.scenario_hash != self.scenario_hash:
+            message = (
+                f"this book trades scenario {self.scenario_hash}, the engine {opened.scenario_hash!r}: start both alike"
+            )
+            raise NotNow(message, reason="SCENARIO_MISMATCH", metadata=known)
+        if run is None:
+            return
+        if run.run != opened.run:
+            if opened.term == self.term:
+                raise NotNow(f"a new run needs a term above {self.term}", reason="FENCED", metadata=known)
+        elif _facts(run.started) != _facts(opened):
+            message = f"run {opened.run} has another seed, start or lookahead: give a new run a new UUID"
+            raise NotNow(message, reason="RUN_MISMATCH", metadata=known)
+
+    def _begin(self, opened: pb.OpenRun) -> RunFacts:
+        """Fresh books; what waited belonged to the old ones."""
+        self.outside.fail(Away("a new run began; the order did not reach the book", reason="ENGINE_AWAY"))
+        self.shard = Shard(tuple(self.instruments.values()), self.limits.max_orders)
+        self.outside = self.limits.outside()
+        self._recorded.clear()
+        self._oldest_recorded.clear()
+        self.reply_bytes = 0
+        self._snapshot_minute = -1
+        return self.tape.begin_run(
+            pb.RunStarted(
+                run=opened.run,
+                scenario_hash=opened.scenario_hash,
+                seed=opened.seed,
+                start_time_ns=opened.start_time_ns,
+                lookahead_ns=opened.lookahead_ns,
+                instruments=[instrument_to_proto(instrument) for instrument in self.instruments.values()],
+            )
+        )
+
+
+def paused_error() -> NotNow:
+    """What an order is told while the market is paused."""
+    message = "the market is paused: resume or step it, or set queue_while_paused to wait for the next window"
+    return NotNow(message, reason="MARKET_PAUSED")
+
+
+def _facts(opened: pb.OpenRun | pb.RunStarted) -> tuple[int, int, int]:
+    return opened.seed, opened.start_time_ns, opened.lookahead_ns

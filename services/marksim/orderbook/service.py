@@ -1,0 +1,168 @@
+"""The order book service: compiles its kernels, serves, and leaves only when its named readers have the last frame."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import grpc.aio
+from prometheus_client import REGISTRY
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from marksim.core.book.warm import compile_kernels
+from marksim.core.errors import InvalidInput
+from marksim.orderbook.ring import FrameRing
+from marksim.orderbook.sequencing import Limits, Sequencer
+from marksim.orderbook.servicer import OrderBookServicer
+from marksim.orderbook.settings import MIB, OrderBookSettings
+from marksim.orderbook.tape import Tape
+from marksim.runtime.logs import get_logger
+from marksim.runtime.metrics import Store, StoreKind
+from marksim.runtime.service import Lifecycle
+from marksim.runtime.settings import EXIT_USAGE
+from marksim.scenario import load_scenario
+from marksim.v1 import orderbook_pb2, orderbook_pb2_grpc
+
+NAME: Final = orderbook_pb2.DESCRIPTOR.services_by_name["OrderBookService"].full_name
+DRAIN_SHARE: Final = 0.75
+"""Of the grace: what named readers get to confirm the last window; the rest is for ending their streams."""
+
+log = get_logger(__name__)
+
+
+class OrderBookService:
+    """One shard. Raises SystemExit with one line if its scenario cannot be read."""
+
+    def __init__(self, settings: OrderBookSettings) -> None:
+        try:
+            scenario = load_scenario(settings.scenario, settings.set)
+            instruments = scenario.instruments()
+        except InvalidInput as error:
+            log.error("the scenario cannot be used", problem=error.message)
+            raise SystemExit(EXIT_USAGE) from None
+        limits = Limits(
+            max_orders=settings.max_orders,
+            recorded_windows=settings.recorded_windows,
+            outside_queue=settings.outside_queue,
+            outside_accounts=settings.outside_accounts,
+            outside_orders=settings.outside_orders,
+        )
+        ring = FrameRing(settings.ring_mib * MIB, settings.ring_seconds)
+        self.tape = Tape(ring, [instrument.symbol for instrument in instruments])
+        self.sequencer = Sequencer(instruments, scenario.hash, self.tape, limits)
+        self.servicer = OrderBookServicer(self.sequencer)
+
+    def register(self, server: grpc.aio.Server) -> Sequence[str]:
+        """Add OrderBookService."""
+        orderbook_pb2_grpc.add_OrderBookServiceServicer_to_server(self.servicer, server)
+        return (NAME,)
+
+    def ready(self) -> bool:
+        """Whether the kernels are compiled."""
+        return self.servicer.ready
+
+    async def run(self, lifecycle: Lifecycle) -> None:
+        """Compile, serve until draining, then let readers finish within the grace."""
+        metrics = OrderBookMetrics(self.servicer)
+        REGISTRY.register(metrics)
+        try:
+            await asyncio.to_thread(compile_kernels, lambda name: log.info("compiling", kernel=name))
+            self.servicer.ready = True
+            log.info("ready", symbols=list(self.tape.symbols), scenario_hash=self.sequencer.scenario_hash)
+            await lifecycle.draining.wait()
+            await self.drain(lifecycle.grace_s * DRAIN_SHARE)
+        finally:
+            self.tape.end()
+            REGISTRY.unregister(metrics)
+
+    async def drain(self, grace_s: float) -> None:
+        """Take no more windows, wait until connected named readers have the last one, end all streams."""
+        self.servicer.trading.stop()
+        run, readers = self.sequencer.run, self.servicer.readers
+        try:
+            async with asyncio.timeout(grace_s):
+                while run is not None and not readers.have(run.run, run.last_window):
+                    await readers.changed.wait()
+        except TimeoutError:
+            log.warning("a named reader has not confirmed the last window", readers=readers.connected)
+        self.tape.end()
+        try:
+            async with asyncio.timeout(grace_s):
+                await self.servicer.streams_ended.wait()
+        except TimeoutError:
+            log.warning("readers are too slow to get the last frame", streams=self.servicer.streams)
+
+    def stores(self) -> Sequence[Store]:
+        """Order slots, frame ring, recorded answers, the outside queue and outside orders."""
+        sequencer, ring = self.sequencer, self.tape.ring
+        limits, outside = sequencer.limits, sequencer.outside
+        books = [traded.book for traded in sequencer.shard.books.values()]
+        return (
+            Store(
+                name="order_slots",
+                kind=StoreKind.POOL,
+                used=sum(book.order_count for book in books),
+                capacity=limits.max_orders * len(books),
+                used_bytes=sum(book.memory_bytes for book in books),
+            ),
+            Store(
+                name="frame_ring",
+                kind=StoreKind.RING,
+                used=ring.head - ring.tail,
+                capacity=ring.capacity,
+                used_bytes=ring.used_bytes,
+                capacity_bytes=ring.size_bytes,
+                dropped=ring.tail,
+            ),
+            Store(
+                name="recorded_windows",
+                kind=StoreKind.RING,
+                used=sequencer.recorded_count,
+                capacity=limits.recorded_windows,
+                used_bytes=sequencer.reply_bytes,
+            ),
+            Store(
+                name="outside_queue",
+                kind=StoreKind.QUEUE,
+                used=outside.queued,
+                capacity=limits.outside_queue,
+                dropped=outside.refused,
+            ),
+            Store(name="outside_orders", kind=StoreKind.POOL, used=outside.order_count, capacity=limits.outside_orders),
+        )
+
+
+class OrderBookMetrics(Collector):
+    """What the service counts, read when Prometheus asks. Plain integers only: it runs in the thread of the scrape."""
+
+    def __init__(self, servicer: OrderBookServicer) -> None:
+        self._servicer = servicer
+
+    def describe(self) -> Sequence[Metric]:
+        """Names are not checked ahead."""
+        return ()
+
+    def collect(self) -> Sequence[Metric]:
+        """One sample each."""
+        servicer = self._servicer
+        totals = servicer.sequencer.totals
+        ring = servicer.sequencer.tape.ring
+        counters = (
+            ("windows", "Windows done.", totals.windows),
+            ("windows_resent", "Windows answered from the record.", totals.resent),
+            ("commands", "Commands of the engine.", totals.commands),
+            ("outside_commands", "Commands of outside clients.", totals.outside_commands),
+            ("executions", "Order events.", totals.executions),
+            ("trades", "Trades.", totals.trades),
+        )
+        gauges = (
+            ("tick_streams", "Open StreamTicks.", servicer.streams),
+            ("named_readers_connected", "Named readers with an open stream.", servicer.readers.connected),
+            ("engine_connected", "1 while an engine is connected.", servicer.sequencer.session is not None),
+            ("frame_ring_fill_ratio", "Part of the frame ring that is in use.", ring.fill),
+        )
+        return [
+            *(CounterMetricFamily(f"marksim_orderbook_{name}", text, value) for name, text, value in counters),
+            *(GaugeMetricFamily(f"marksim_orderbook_{name}", text, float(value)) for name, text, value in gauges),
+        ]

@@ -1,0 +1,196 @@
+"""The gRPC face of the order book: check, ask the part that knows, encode."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from marksim.codec import enum_value, instrument_to_proto, price_text, quantity_text, tick_to_proto
+from marksim.core.errors import Away, InvalidInput, Unsupported
+from marksim.core.types import Side
+from marksim.orderbook.order_entry import OrderEntry, check_name, fill_to_proto, order_to_proto, positions_to_proto
+from marksim.orderbook.readers import Readers
+from marksim.orderbook.sequencing import Sequencer
+from marksim.orderbook.stream import TickReader, stream
+from marksim.orderbook.trading import Context, Trading
+from marksim.runtime.identity import Action, authorize, current_principal
+from marksim.v1 import orderbook_pb2 as pb
+from marksim.v1 import orderbook_pb2_grpc
+
+MAX_LIMIT = 1_000
+
+
+class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
+    """All rpcs of OrderBookService over one sequencer."""
+
+    def __init__(self, sequencer: Sequencer) -> None:
+        self.sequencer = sequencer
+        self.trading = Trading(sequencer)
+        self.readers = Readers()
+        self.streams = 0
+        self.streams_ended = asyncio.Event()
+        self.streams_ended.set()
+        self.ready = False
+        self._entry = OrderEntry(sequencer)
+
+    async def Trade(
+        self, request_iterator: AsyncIterator[pb.TradeRequest], context: Context
+    ) -> AsyncIterator[pb.TradeResponse]:
+        if not self.ready:
+            raise Away("the order book is starting: its kernels are being compiled", reason="STARTING")
+        async with aclosing(self.trading.run(request_iterator)) as responses:
+            async for response in responses:
+                yield response
+
+    async def StreamTicks(self, request: pb.StreamTicksRequest, context: Context) -> AsyncIterator[pb.StreamTicksResponse]:
+        tape = self.sequencer.tape
+        reader = TickReader(tape, request)
+        if request.reader:
+            check_name(request.reader, "reader")
+            self.readers.connect(request.reader)
+        self.streams += 1
+        self.streams_ended.clear()
+        try:
+            async for message in stream(tape, reader):
+                yield message
+        finally:
+            self.streams -= 1
+            if not self.streams:
+                self.streams_ended.set()
+            if request.reader:
+                self.readers.disconnect(request.reader)
+
+    async def ConfirmWindow(self, request: pb.ConfirmWindowRequest, context: Context) -> pb.ConfirmWindowResponse:
+        check_name(request.reader, "reader")
+        self.readers.confirm(request.reader, request.run, request.window)
+        return pb.ConfirmWindowResponse()
+
+    async def ListReaders(self, request: pb.ListReadersRequest, context: Context) -> pb.ListReadersResponse:
+        return pb.ListReadersResponse(readers=self.readers.to_proto())
+
+    async def ForgetReader(self, request: pb.ForgetReaderRequest, context: Context) -> pb.ForgetReaderResponse:
+        self.readers.forget(request.reader)
+        return pb.ForgetReaderResponse()
+
+    async def GetRun(self, request: pb.GetRunRequest, context: Context) -> pb.GetRunResponse:
+        sequencer, run = self.sequencer, self.sequencer.run
+        return pb.GetRunResponse(
+            run=run.run if run else "",
+            term=sequencer.term,
+            instance=sequencer.instance,
+            last_window=run.last_window if run and run.last_window >= 0 else None,
+            scenario_hash=sequencer.scenario_hash,
+            engine_connected=sequencer.session is not None,
+            paused=sequencer.session is not None and sequencer.session.paused,
+        )
+
+    async def GetBook(self, request: pb.GetBookRequest, context: Context) -> pb.GetBookResponse:
+        instrument = self.sequencer.instrument(request.symbol)
+        levels = _limit(request.depth, 10, "depth")
+        traded, run = self.sequencer.shard.books[request.symbol], self.sequencer.run
+        sides: dict[int, list[pb.BookLevel]] = {Side.BUY: [], Side.SELL: []}
+        columns = ["side", "price_ticks", "quantity_lots", "order_count"]
+        for side, ticks, lots, count in traded.book.depth(levels)[columns].tolist():
+            price, quantity = price_text(ticks, instrument), quantity_text(lots, instrument)
+            sides[side].append(pb.BookLevel(price=price, quantity=quantity, order_count=count))
+        return pb.GetBookResponse(
+            symbol=request.symbol,
+            bids=sides[Side.BUY],
+            asks=sides[Side.SELL],
+            window=run.last_window if run and run.last_window >= 0 else None,
+            time_ns=run.end_ns(run.last_window) if run else 0,
+            sequence=traded.book.sequence,
+            run=run.run if run else "",
+            tick=tick_to_proto(traded.ticks.last),
+        )
+
+    async def ListInstruments(self, request: pb.ListInstrumentsRequest, context: Context) -> pb.ListInstrumentsResponse:
+        return pb.ListInstrumentsResponse(instruments=map(instrument_to_proto, self.sequencer.instruments.values()))
+
+    async def SubmitOrder(self, request: pb.SubmitOrderRequest, context: Context) -> pb.SubmitOrderResponse:
+        authorize(current_principal(), request.account, Action.TRADE)
+        outcome = await self._entry.submit(request)
+        order = outcome.order
+        fills = [fill_to_proto(fill) for fill in order.first_fills]
+        return pb.SubmitOrderResponse(order=order_to_proto(order), fills=fills, run=outcome.run, window=outcome.window)
+
+    async def CancelOrder(self, request: pb.CancelOrderRequest, context: Context) -> pb.CancelOrderResponse:
+        authorize(current_principal(), request.account, Action.TRADE)
+        outcome = await self._entry.cancel(request)
+        return pb.CancelOrderResponse(order=order_to_proto(outcome.order), run=outcome.run, window=outcome.window)
+
+    async def AmendOrder(self, request: pb.AmendOrderRequest, context: Context) -> pb.AmendOrderResponse:
+        raise _not_yet("AmendOrder", "cancel the order and submit another")
+
+    async def MassCancel(self, request: pb.MassCancelRequest, context: Context) -> pb.MassCancelResponse:
+        raise _not_yet("MassCancel", "ListOrders with open_only, then CancelOrder for each")
+
+    async def GetOrder(self, request: pb.GetOrderRequest, context: Context) -> pb.GetOrderResponse:
+        authorize(current_principal(), request.account, Action.READ)
+        return pb.GetOrderResponse(order=order_to_proto(self._entry.find(request)))
+
+    async def ListOrders(self, request: pb.ListOrdersRequest, context: Context) -> pb.ListOrdersResponse:
+        authorize(current_principal(), request.account, Action.READ)
+        account = self._entry.account(request.account, request.symbol)
+        if account is None:
+            return pb.ListOrdersResponse()
+        orders = [
+            order_to_proto(order)
+            for order in reversed(account.orders.values())
+            if request.symbol in ("", order.instrument.symbol) and (order.is_open or not request.open_only)
+        ]
+        return pb.ListOrdersResponse(orders=orders)
+
+    async def ListTrades(self, request: pb.ListTradesRequest, context: Context) -> pb.ListTradesResponse:
+        instrument = self.sequencer.instrument(request.symbol)
+        limit = _limit(request.limit, 100, "limit")
+        if request.account:
+            authorize(current_principal(), request.account, Action.READ)
+            return pb.ListTradesResponse(trades=self._own_trades(request.account, request.symbol, limit))
+        columns = ["sequence", "time_ns", "side", "price_ticks", "quantity_lots"]
+        newest = self.sequencer.shard.books[request.symbol].trades.newest(limit)
+        return pb.ListTradesResponse(
+            trades=[
+                pb.TradeRecord(
+                    sequence=sequence,
+                    time_ns=time_ns,
+                    taker_side=enum_value(side),
+                    price=price_text(ticks, instrument),
+                    quantity=quantity_text(lots, instrument),
+                )
+                for sequence, time_ns, side, ticks, lots in newest[columns].tolist()
+            ]
+        )
+
+    async def GetPosition(self, request: pb.GetPositionRequest, context: Context) -> pb.GetPositionResponse:
+        authorize(current_principal(), request.account, Action.READ)
+        account = self._entry.account(request.account, request.symbol)
+        positions = positions_to_proto(account, request.symbol, self.sequencer) if account else []
+        return pb.GetPositionResponse(positions=positions)
+
+    async def StreamExecutions(self, request: pb.StreamExecutionsRequest, context: Context) -> None:
+        raise _not_yet("StreamExecutions", "ListOrders and ListTrades with the account tell the same")
+
+    def _own_trades(self, name: str, symbol: str, limit: int) -> list[pb.TradeRecord]:
+        account = self._entry.account(name, symbol)
+        fills = [fill for fill in reversed(account.fills) if fill.order.instrument.symbol == symbol] if account else []
+        return [
+            pb.TradeRecord(
+                sequence=fill.sequence,
+                time_ns=fill.time_ns,
+                taker_side=enum_value(fill.taker_side),
+                price=price_text(fill.price_ticks, fill.order.instrument),
+                quantity=quantity_text(fill.quantity_lots, fill.order.instrument),
+                fill=fill_to_proto(fill),
+            )
+            for fill in fills[:limit]
+        ]
+
+
+def _limit(asked: int, default: int, field: str) -> int:
+    if asked > MAX_LIMIT:
+        raise InvalidInput(f"{field} is {asked}: give at most {MAX_LIMIT}, or 0 for {default}", metadata={"field": field})
+    return asked or default
+
+
+def _not_yet(rpc: str, instead: str) -> Unsupported:
+    return Unsupported(f"this book does not do {rpc} yet: {instead}", reason="UNSUPPORTED_RPC", metadata={"rpc": rpc})

@@ -1,0 +1,148 @@
+"""One run's books: windows of commands in, results and encoded frames out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from marksim.codec import encode_columns, tick_to_proto
+from marksim.core.book.book import OrderBook
+from marksim.core.feed.ticks import TickBuilder
+from marksim.core.types import COMMAND, EXECUTION, QUOTE, TRADE, BookOutput, ExecutionKind, Instrument, Records, Tick
+from marksim.core.types import DEPTH as DEPTH_ROWS
+from marksim.orderbook.tape import SymbolFrame
+from marksim.v1 import orderbook_pb2 as pb
+from marksim.v1 import types_pb2
+
+RECENT_TRADES: Final = 10_000
+NOTHING: Final = BookOutput(np.zeros(0, EXECUTION), np.zeros(0, QUOTE), np.zeros(0, DEPTH_ROWS))
+
+
+class TradeRing:
+    """The newest trades of one symbol."""
+
+    def __init__(self, capacity: int = RECENT_TRADES) -> None:
+        self._rows: Records = np.zeros(capacity, TRADE)
+        self._count = 0
+
+    def extend(self, trades: Records) -> None:
+        """Add trades, oldest first, at the cost of the oldest."""
+        capacity = len(self._rows)
+        newest = trades[-capacity:]
+        first = (self._count + len(trades) - len(newest)) % capacity
+        fits = min(len(newest), capacity - first)
+        self._rows[first : first + fits] = newest[:fits]
+        self._rows[: len(newest) - fits] = newest[fits:]
+        self._count += len(trades)
+
+    def newest(self, limit: int) -> Records:
+        """At most `limit` trades, newest first."""
+        count = min(limit, self._count, len(self._rows))
+        return self._rows[(self._count - 1 - np.arange(count)) % len(self._rows)]
+
+
+class SymbolBook:
+    """One symbol of a run: its book, what the feed derives from it, and its latest trades."""
+
+    def __init__(self, number: int, instrument: Instrument, max_orders: int) -> None:
+        self.number = number
+        self.instrument = instrument
+        self.book = OrderBook(instrument, max_orders=max_orders)
+        self.ticks = TickBuilder(instrument)
+        self.trades = TradeRing()
+        self.previous_window: int | None = None
+
+    def apply(self, window: int, end_ns: int, commands: Records | None, snapshot: bool) -> "SymbolDone":
+        """Do this symbol's part of a window; with `snapshot` there is a frame even if nothing happened."""
+        output = self.book.apply(commands) if commands is not None and len(commands) else NOTHING
+        tick = self.ticks.update(output)
+        executions = encode_columns(output.executions, types_pb2.ExecutionColumns)
+        quotes = encode_columns(output.quotes, types_pb2.QuoteColumns)
+        result = pb.SymbolResult(symbol=self.instrument.symbol) if len(output.executions) else None
+        if result is not None:
+            result.executions.CopyFrom(executions)
+            if len(output.quotes):
+                result.quotes.CopyFrom(quotes)
+            if tick is not None:
+                result.tick.CopyFrom(tick_to_proto(tick))
+        frame = None
+        if result is not None or snapshot:
+            levels = self._snapshot(end_ns) if snapshot else None
+            frame = SymbolFrame(self.number, self._segments(window, output, tick, executions, quotes, levels))
+            self.previous_window = window
+        return SymbolDone(result, frame, output.executions)
+
+    def _segments(
+        self,
+        window: int,
+        output: BookOutput,
+        tick: Tick | None,
+        executions: types_pb2.ExecutionColumns,
+        quotes: types_pb2.QuoteColumns,
+        levels: Records | None,
+    ) -> list[bytes]:
+        trades = trades_of(output.executions)
+        if len(trades):
+            self.trades.extend(trades)
+        head = pb.Frame(symbol=self.instrument.symbol, window=window, previous_window=self.previous_window)
+        snapshot = pb.Frame(depth_snapshot=encode_columns(levels, types_pb2.DepthColumns)) if levels is not None else None
+        depth = output.depth
+        return [
+            head.SerializeToString(),
+            pb.Frame(tick=tick_to_proto(tick)).SerializeToString() if tick is not None else b"",
+            pb.Frame(trades=encode_columns(trades, types_pb2.TradeColumns)).SerializeToString() if len(trades) else b"",
+            pb.Frame(quotes=quotes).SerializeToString() if len(output.quotes) else b"",
+            pb.Frame(depth=encode_columns(depth, types_pb2.DepthColumns)).SerializeToString() if len(depth) else b"",
+            snapshot.SerializeToString() if snapshot is not None else b"",
+            pb.Frame(executions=executions).SerializeToString() if len(output.executions) else b"",
+        ]
+
+    def _snapshot(self, end_ns: int) -> Records:
+        levels = self.book.depth()
+        # A level's own last change is not kept; the snapshot is true as of the end of its window.
+        levels["time_ns"] = end_ns
+        levels["sequence"] = self.book.sequence
+        return levels
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolDone:
+    """What a window did to one symbol. No result: nothing happened. No frame: and none was due."""
+
+    result: pb.SymbolResult | None
+    frame: SymbolFrame | None
+    executions: Records
+
+
+def trades_of(executions: Records) -> Records:
+    """The trades among executions as TRADE rows."""
+    traded = executions[executions["kind"] == ExecutionKind.TRADED]
+    trades: Records = np.zeros(len(traded), TRADE)
+    if len(traded):
+        for name in ("sequence", "time_ns", "price_ticks", "quantity_lots", "maker_order_id", "side"):
+            trades[name] = traded[name]
+        trades["taker_order_id"] = traded["order_id"]
+    return trades
+
+
+class Shard:
+    """The books of one run, by symbol."""
+
+    def __init__(self, instruments: Sequence[Instrument], max_orders: int) -> None:
+        self.books = {
+            instrument.symbol: SymbolBook(number, instrument, max_orders) for number, instrument in enumerate(instruments)
+        }
+
+    def apply(
+        self, window: int, end_ns: int, outside: Mapping[str, Records], commands: Mapping[str, Records], snapshot: bool
+    ) -> dict[str, SymbolDone]:
+        """Apply a window: outside commands first, then the engine's. Symbols to which nothing happened are absent."""
+        done = {}
+        for symbol, book in self.books.items():
+            parts = [part[symbol] for part in (outside, commands) if symbol in part]
+            if not parts and not snapshot:
+                continue
+            rows = np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else np.zeros(0, COMMAND)
+            done[symbol] = book.apply(window, end_ns, rows, snapshot)
+        return done

@@ -1,0 +1,94 @@
+"""The engine's stream: open, then windows in lock step, until it ends or another takes its place."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from marksim.core.errors import Away, InvalidInput, MarksimError, NotNow
+from marksim.orderbook.sequencing import EngineSession, Sequencer
+from marksim.runtime.logs import get_logger
+from marksim.v1 import orderbook_pb2 as pb
+
+log = get_logger(__name__)
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+Inbox = asyncio.Queue["pb.TradeRequest | MarksimError | None"]
+
+
+@dataclass(slots=True, eq=False)
+class Trading:
+    """Lets one engine at a time drive the sequencer."""
+
+    sequencer: Sequencer
+    _inbox: Inbox | None = field(default=None)
+    _stopped: bool = field(default=False)
+
+    def stop(self) -> None:
+        """Take no more windows."""
+        self._stopped = True
+        self._end(Away("the order book is shutting down", reason="SHUTTING_DOWN"))
+
+    async def run(self, requests: AsyncIterable[pb.TradeRequest]) -> AsyncGenerator[pb.TradeResponse, None]:
+        """Answer one engine's stream; raises what the contract says of a refused one."""
+        if self._stopped:
+            raise Away("the order book is shutting down", reason="SHUTTING_DOWN")
+        inbox: Inbox = asyncio.Queue(maxsize=4)
+        # Reading in a task of its own lets a newer engine end this stream although its engine says nothing.
+        pump = asyncio.create_task(_pump(requests, inbox))
+        session: EngineSession | None = None
+        try:
+            first = await _next(inbox)
+            if first is None:
+                return
+            if first.WhichOneof("message") != "open":
+                raise InvalidInput("the first message on Trade must be open")
+            session, opened = self.sequencer.open(first.open)
+            self._end(NotNow("a newer engine stream took over", reason="FENCED"))
+            self._inbox = inbox
+            log.info("engine connected", run=opened.run, term=first.open.term, instance=session.instance)
+            yield pb.TradeResponse(opened=opened)
+            while (request := await _next(inbox)) is not None:
+                kind = request.WhichOneof("message")
+                if kind == "window":
+                    yield self.sequencer.window(request.window)
+                elif kind == "pace":
+                    self.sequencer.pace(session, request.pace)
+                else:
+                    raise InvalidInput("after open come only window and pace")
+        finally:
+            pump.cancel()
+            if session is not None:
+                self.sequencer.end_session(session, "its stream ended")
+                log.info("engine disconnected", instance=session.instance)
+            if self._inbox is inbox:
+                self._inbox = None
+
+    def _end(self, error: MarksimError) -> None:
+        """End the open stream, whatever it still had to say."""
+        inbox, self._inbox = self._inbox, None
+        if inbox is None:
+            return
+        while not inbox.empty():
+            inbox.get_nowait()
+        inbox.put_nowait(error)
+
+
+async def _pump(requests: AsyncIterable[pb.TradeRequest], inbox: Inbox) -> None:
+    # An engine that dies ends its stream as one that says goodbye.
+    with suppress(grpc.RpcError, grpc.aio.BaseError, grpc.aio.UsageError):
+        async for request in requests:
+            await inbox.put(request)
+    await inbox.put(None)
+
+
+async def _next(inbox: Inbox) -> pb.TradeRequest | None:
+    item = await inbox.get()
+    if isinstance(item, MarksimError):
+        raise item
+    return item
