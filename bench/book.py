@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from marksim.core.book.book import OrderBook
-from marksim.core.book.kernel import compile_kernels
 from marksim.core.book.reference import ReferenceBook
+from marksim.core.book.warm import compile_kernels
 from marksim.core.types import COMMAND, CommandKind, Instrument, OrderType, Records
 
 BATCHES = (1, 16, 256, 4_096)

@@ -98,9 +98,7 @@ def test_the_hash_covers_parameters_but_neither_seed_nor_speed() -> None:
         ),
     ],
 )
-def test_a_wrong_file_is_refused_with_its_name_and_the_field(
-    tmp_path: Path, content: str, said: str
-) -> None:
+def test_a_wrong_file_is_refused_with_its_name_and_the_field(tmp_path: Path, content: str, said: str) -> None:
     """One sentence, no traceback."""
     path = tmp_path / "wrong.yaml"
     path.write_text(content)
@@ -133,9 +131,7 @@ def test_a_circle_of_extends_is_refused(tmp_path: Path) -> None:
         load_scenario(str(one))
 
 
-@pytest.mark.parametrize(
-    "override", ["speed", "agents.nobody.count=1", "name.x=1", "speed=[", "=1"]
-)
+@pytest.mark.parametrize("override", ["speed", "agents.nobody.count=1", "name.x=1", "speed=[", "=1"])
 def test_a_wrong_override_is_named(override: str) -> None:
     """With the flag that brought it."""
     with pytest.raises(InvalidInput, match="--set|name"):

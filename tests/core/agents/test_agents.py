@@ -16,12 +16,7 @@ from tests.core.sim.worlds import run, world
 
 def _of(account: int, kind: ExecutionKind, events: Sequence[SymbolWindow]) -> list[Any]:
     rows: list[Records] = [one.output.executions for one in events]
-    return [
-        row
-        for part in rows
-        for row in part
-        if row["account"] == account and row["kind"] == kind
-    ]
+    return [row for part in rows for row in part if row["account"] == account and row["kind"] == kind]
 
 
 async def _liquidity(market: Market, _: Any) -> None:
@@ -60,9 +55,7 @@ def test_a_maker_leans_against_its_inventory() -> None:
 
     with world([("maker", maker), ("seller", seller)]) as simulation:
         ticks = [one.tick for one in run(simulation, 30) if one.tick]
-    early = [
-        tick for tick in ticks if tick.time_ns < 10 * 10**9 and tick.ask_quantity_lots
-    ]
+    early = [tick for tick in ticks if tick.time_ns < 10 * 10**9 and tick.ask_quantity_lots]
     assert ticks[-1].ask_price_ticks < early[-1].ask_price_ticks
 
 
@@ -88,9 +81,7 @@ def test_the_informed_bring_the_price_to_the_value() -> None:
     async def knower(market: Market, _: Any) -> None:
         await informed(
             market,
-            Informed(
-                interval_s=0.5, noise_ticks=0.0, value_sd_ticks=5.0, size_lots=4_000
-            ),
+            Informed(interval_s=0.5, noise_ticks=0.0, value_sd_ticks=5.0, size_lots=4_000),
         )
 
     async def maker(market: Market, _: Any) -> None:
@@ -100,18 +91,11 @@ def test_the_informed_bring_the_price_to_the_value() -> None:
         await market.sleep(30)
         while True:
             await market.sleep(5)
-            gaps.append(
-                abs(
-                    market.fundamental_ticks(5.0, 14_400.0)
-                    - market.tick.bid_price_ticks
-                )
-            )
+            gaps.append(abs(market.fundamental_ticks(5.0, 14_400.0) - market.tick.bid_price_ticks))
 
     with world([("knower", knower), ("maker", maker), ("judge", judge)]) as simulation:
         run(simulation, 300)
-        value_moved = abs(
-            simulation.engine.fundamental("BTC/USD", 5.0, 14_400.0) - 100_000
-        )
+        value_moved = abs(simulation.engine.fundamental("BTC/USD", 5.0, 14_400.0) - 100_000)
     assert sorted(gaps)[len(gaps) // 2] < 25, f"value moved {value_moved} ticks"
 
 
@@ -128,9 +112,7 @@ def test_momentum_buys_a_rise() -> None:
             market.limit(Side.BUY, 100_000 + level, 1)
             await market.sleep(0.5)
 
-    with world(
-        [("liquidity", _liquidity), ("follower", follower), ("pusher", pusher)]
-    ) as simulation:
+    with world([("liquidity", _liquidity), ("follower", follower), ("pusher", pusher)]) as simulation:
         events = run(simulation, 100)
     sides = [int(row["side"]) for row in _of(2, ExecutionKind.ACCEPTED, events)]
     assert sides

@@ -1,17 +1,13 @@
 """What only the compiled book has: pools that grow, bounds, extreme values, compilation that says what it does."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
 from marksim.core.book.book import OrderBook
 from marksim.core.book.checks import violations
-from marksim.core.book.kernel import compile_kernels
 from marksim.core.book.reference import ReferenceBook
 from marksim.core.book.state import FIRST_ORDERS
+from marksim.core.book.warm import compile_kernels
 from marksim.core.errors import InvalidInput
 from marksim.core.types import COMMAND, ExecutionKind, Reason, Records, Side
 from tests.core.book.commands import batch, buy, instrument, market, same, sell
@@ -86,35 +82,6 @@ def test_extreme_values_in_every_field_give_the_answers_of_the_twin() -> None:
         assert same(plain.apply(extremes()), fast.apply(extremes()))
         assert plain.state_hash() == fast.state_hash()
         assert violations(fast) == []
-
-
-def test_all_of_it_stays_inside_the_arrays(pytestconfig: pytest.Config) -> None:
-    """The extreme values and a growing pool again with Numba's bounds checks, in a process and cache of its own."""
-    cache = pytestconfig.cache
-    assert cache is not None
-    program = (
-        "from tests.core.book import test_book as t, test_equal as e; import numpy as np;"
-        "t.test_extreme_values_in_every_field_give_the_answers_of_the_twin();"
-        "t.test_pools_double_inside_a_batch_and_lose_nothing();"
-        "t.test_one_order_may_sweep_the_whole_book();"
-        "[e.assert_equal_books(e.stream(np.random.default_rng(5), e.MIXES[m], 1500), iter(lambda: 200, None), e.MIXES[m], m)"
-        " for m in ('invalid', 'far levels', 'band edges', 'sweeps')]"
-    )
-    environment = {
-        **os.environ,
-        "NUMBA_BOUNDSCHECK": "1",
-        "NUMBA_CACHE_DIR": str(cache.mkdir("numba-boundscheck")),
-        "PYTHONPATH": os.pathsep.join([str(pytestconfig.rootpath), os.environ.get("PYTHONPATH", "")]),
-    }
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_compilation_names_each_kernel() -> None:

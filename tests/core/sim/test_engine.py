@@ -59,9 +59,7 @@ def test_commands_of_one_time_are_merged_by_account_and_serial() -> None:
 
     with world([("a", sender), ("b", sender)]) as simulation:
         executions = run(simulation, 1)[0].output.executions
-    assert list(
-        zip(executions["account"].tolist(), executions["serial"].tolist(), strict=True)
-    ) == [
+    assert list(zip(executions["account"].tolist(), executions["serial"].tolist(), strict=True)) == [
         (1, 1),
         (1, 2),
         (2, 1),
@@ -87,9 +85,7 @@ def test_a_fill_and_a_cancel_in_one_window_both_reach_the_maker() -> None:
 
     with world([("maker", maker), ("taker", taker)]) as simulation:
         events = run(simulation, 2)
-    assert [
-        ExecutionKind(kind).name for kind in events[-1].output.executions["kind"]
-    ] == ["ACCEPTED", "TRADED", "CANCELLED"]
+    assert [ExecutionKind(kind).name for kind in events[-1].output.executions["kind"]] == ["ACCEPTED", "TRADED", "CANCELLED"]
     assert (markets[0].position_lots, markets[0].cash_ticks) == (-2, 2 * 100_010)
 
 
@@ -119,23 +115,15 @@ def test_an_agent_that_raises_is_isolated_and_its_orders_are_cancelled() -> None
     with world([("faulty", faulty)]) as simulation:
         events = run(simulation, 3)
         failures = simulation.engine.failures
-    assert [(one.name, one.time_ns, str(one.error)) for one in failures] == [
-        ("faulty", 1_000 * MS, "boom")
-    ]
+    assert [(one.name, one.time_ns, str(one.error)) for one in failures] == [("faulty", 1_000 * MS, "boom")]
     assert events[-1].output.executions["kind"].tolist() == [ExecutionKind.CANCELLED]
 
 
 def test_a_generator_depends_on_seed_and_name_only() -> None:
     """Another agent beside it does not change what an agent draws."""
-    assert generator(7, "maker-1").integers(1 << 60) == generator(
-        7, "maker-1"
-    ).integers(1 << 60)
-    assert generator(7, "maker-1").integers(1 << 60) != generator(
-        7, "maker-2"
-    ).integers(1 << 60)
-    assert generator(7, "maker-1").integers(1 << 60) != generator(
-        8, "maker-1"
-    ).integers(1 << 60)
+    assert generator(7, "maker-1").integers(1 << 60) == generator(7, "maker-1").integers(1 << 60)
+    assert generator(7, "maker-1").integers(1 << 60) != generator(7, "maker-2").integers(1 << 60)
+    assert generator(7, "maker-1").integers(1 << 60) != generator(8, "maker-1").integers(1 << 60)
 
 
 @pytest.mark.parametrize("seconds", [0.05, 1.0, 7.5])

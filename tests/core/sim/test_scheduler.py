@@ -5,9 +5,7 @@ import pytest
 from marksim.core.sim.scheduler import Priority, Scheduler
 
 
-def test_events_run_by_time_then_priority_then_the_order_in_which_they_were_made() -> (
-    None
-):
+def test_events_run_by_time_then_priority_then_the_order_in_which_they_were_made() -> None:
     """Equal times keep deliveries before timers, and equal priorities their order of creation."""
     scheduler, seen = Scheduler(0), []
     scheduler.at(20, Priority.TIMER, seen.append, "late")

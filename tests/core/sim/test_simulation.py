@@ -30,16 +30,8 @@ def _tape(seed: int, seconds: int) -> str:
 def _spreads(overrides: list[str], seed: int, seconds: int) -> list[int]:
     simulation, start_ns = _simulate(overrides, seed)
     ticks = [outcome.tick for outcome in simulation.run(start_ns + seconds * 10**9)]
-    settled = [
-        tick
-        for tick in ticks
-        if tick is not None and tick.time_ns > start_ns + 60 * 10**9
-    ]
-    return [
-        t.ask_price_ticks - t.bid_price_ticks
-        for t in settled
-        if t.bid_quantity_lots and t.ask_quantity_lots
-    ]
+    settled = [tick for tick in ticks if tick is not None and tick.time_ns > start_ns + 60 * 10**9]
+    return [t.ask_price_ticks - t.bid_price_ticks for t in settled if t.bid_quantity_lots and t.ask_quantity_lots]
 
 
 def _furthest(overrides: list[str], seed: int, seconds: int) -> float:
@@ -48,9 +40,7 @@ def _furthest(overrides: list[str], seed: int, seconds: int) -> float:
     for outcome in simulation.run(start_ns + seconds * 10**9):
         tick = outcome.tick
         if tick is not None and tick.bid_quantity_lots and tick.ask_quantity_lots:
-            furthest = max(
-                furthest, abs(tick.bid_price_ticks + tick.ask_price_ticks - 200_000) / 2
-            )
+            furthest = max(furthest, abs(tick.bid_price_ticks + tick.ask_price_ticks - 200_000) / 2)
     return furthest
 
 
@@ -65,9 +55,7 @@ def test_without_the_makers_the_spread_widens() -> None:
     for seed in (1, 2):
         with_makers = _spreads([], seed, 600)
         without = _spreads(["agents.maker.count=0"], seed, 600)
-        assert sum(without) / len(without) > 1.4 * sum(with_makers) / len(
-            with_makers
-        ), f"seed {seed}"
+        assert sum(without) / len(without) > 1.4 * sum(with_makers) / len(with_makers), f"seed {seed}"
 
 
 def test_a_whale_of_ten_times_the_size_moves_the_price() -> None:
@@ -75,9 +63,7 @@ def test_a_whale_of_ten_times_the_size_moves_the_price() -> None:
     for seed in (1, 2):
         usual, large = (
             _furthest(
-                [
-                    f"agents.whale.params={{first_pause_s: 1, pause_s: 100000, parent_lots: {lots}}}"
-                ],
+                [f"agents.whale.params={{first_pause_s: 1, pause_s: 100000, parent_lots: {lots}}}"],
                 seed,
                 240,
             )

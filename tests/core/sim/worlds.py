@@ -13,9 +13,7 @@ from marksim.core.types import Instrument
 
 MS = 1_000_000
 S = 1_000 * MS
-BTC = Instrument(
-    "BTC/USD", "BTC", "USD", Fraction(1, 2), Fraction(1, 1000), 100_000, 1, 400_000
-)
+BTC = Instrument("BTC/USD", "BTC", "USD", Fraction(1, 2), Fraction(1, 1000), 100_000, 1, 400_000)
 
 
 @dataclass(frozen=True)
@@ -33,14 +31,9 @@ def world(
 ) -> Iterator[Simulation]:
     """A simulation of these agents; their types are known only inside."""
     types = {name: AgentType(Nothing, run) for name, run in agents}
-    specs = [
-        AgentSpec(name, name, "BTC/USD", order_ms * MS, feed_ms * MS, Nothing())
-        for name, _ in agents
-    ]
+    specs = [AgentSpec(name, name, "BTC/USD", order_ms * MS, feed_ms * MS, Nothing()) for name, _ in agents]
     with patch.dict(AGENT_TYPES, types):
-        simulation = Simulation(
-            [BTC], specs, seed=seed, start_ns=0, lookahead_ns=50 * MS
-        )
+        simulation = Simulation([BTC], specs, seed=seed, start_ns=0, lookahead_ns=50 * MS)
         try:
             yield simulation
         finally:

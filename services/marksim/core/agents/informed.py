@@ -14,8 +14,8 @@ class Informed:
     noise_ticks: float = 2.0
     threshold_ticks: float = 1.5
     size_lots: float = 260.0
-    max_position_lots: int = 60_000
-    value_sd_ticks: float = 5.8
+    max_position_lots: int = 5_000_000
+    value_sd_ticks: float = 6.2
     """Of the value's change over a square root of a second; the same for all who watch the symbol."""
     value_half_life_s: float = 14_400.0
 

@@ -15,11 +15,11 @@ class Whale:
     parent_lots: int = 12_000
     children: int = 60
     child_interval_s: float = 2.0
-    max_position_lots: int = 60_000
+    max_position_lots: int = 11_000
 
 
 async def whale(market: Market, p: Whale) -> None:
-    """Pause, choose a side (back toward flat when its position is large), and trade a parent order child by child."""
+    """Pause, choose a side (back toward flat when it has a position), and trade a parent order child by child."""
     rng = market.rng
     pause_s = p.first_pause_s
     while True:

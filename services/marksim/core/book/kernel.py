@@ -5,18 +5,14 @@
 file because Numba's cache on disk notices only changes of the file that a function stands in.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
-from numba import njit
 from numba.cpython.unsafe import numbers
 from numpy.typing import NDArray
 
-from marksim.core.book.resting import RESTING
-from marksim.core.book.rules import Rules
-from marksim.core.book.state import allocate
-from marksim.core.types import COMMAND, CommandKind, ExecutionKind, OrderType, Reason, Side, TimeInForce
+from marksim.core.book.compiled import compiled
+from marksim.core.types import CommandKind, ExecutionKind, OrderType, Reason, Side, TimeInForce
 
 Row = Any
 """One record of an array, by reference."""
@@ -29,18 +25,6 @@ Table = Any
 
 Bitmap = NDArray[np.uint64]
 Names = NDArray[np.int32]
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def compiled(function: F) -> F:
-    """Compile on first use, without the interpreter lock, kept on disk.
-
-    Nothing is allocated in compiled code, so Numba's reference counts (atomic, one pair an array and call) are left out.
-    """
-    options: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
-    return cast(F, njit(**options)(function))
-
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 NEW, CANCEL = int(CommandKind.NEW), int(CommandKind.CANCEL)
@@ -602,26 +586,3 @@ def write_resting(counters: Table, orders: Table, levels: Table, bitmap: Bitmap,
                 at += 1
                 slot = int64(order.next)
             index = previous_level(book, bitmap, index) if side == BUY else next_level(book, bitmap, index)
-
-
-def compile_kernels(progress: Callable[[str], object] | None = None) -> None:
-    """Compile, or load from the cache on disk, all that a book needs; `progress` is told each name before its turn."""
-    memory = allocate(Rules(1, 2, 1, 1, 0, 1, max_orders=1))
-    counters, orders, levels, bitmap = memory.counters, memory.orders, memory.levels, memory.bitmap
-    executions, quotes, depth = memory.executions, memory.quotes, memory.depth
-    steps: tuple[tuple[str, Callable[[], object]], ...] = (
-        (
-            "book.apply_commands",
-            lambda: apply_commands(
-                counters, orders, levels, bitmap, memory.names, np.zeros(1, COMMAND), 0, executions, quotes, depth
-            ),
-        ),
-        ("book.rebuild_names", lambda: rebuild_names(orders, memory.names)),
-        ("book.find_slot", lambda: find_slot(orders, memory.names, 1, 1)),
-        ("book.write_depth", lambda: write_depth(counters, levels, bitmap, 1, depth)),
-        ("book.write_resting", lambda: write_resting(counters, orders, levels, bitmap, np.zeros(0, RESTING))),
-    )
-    for name, step in steps:
-        if progress is not None:
-            progress(name)
-        step()
