@@ -1,0 +1,1 @@
+"""The archiver: reads order books without loss and keeps all they did as Parquet."""

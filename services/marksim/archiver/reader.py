@@ -1,0 +1,209 @@
+"""Reads one order book for ever and stores what it did.
+
+While rows become files nothing is read: gRPC's flow control holds the book's stream, which is only a position there. So
+memory holds at most `rotate_mib` of rows and a message or two, and a disk that is full or slow costs time, but no row.
+"""
+
+import asyncio
+import random
+import time
+from typing import Final
+
+import grpc
+import grpc.aio
+
+from marksim.archiver.intake import Batch, Intake
+from marksim.archiver.metrics import BookMetrics, tell_totals
+from marksim.archiver.settings import ArchiverSettings
+from marksim.runtime.channel import open_channel, peer_error
+from marksim.runtime.logs import get_logger
+from marksim.store.archive import Archive
+from marksim.v1 import orderbook_pb2 as pb
+from marksim.v1 import orderbook_pb2_grpc as rpc
+
+FIRST_WAIT_S: Final = 0.25
+LONGEST_WAIT_S: Final = 5.0
+CONFIRM_TIMEOUT_S: Final = 1.0
+ASK_TIMEOUT_S: Final = 5.0
+PARTS: Final = (
+    pb.FRAME_PART_TICKS,
+    pb.FRAME_PART_TRADES,
+    pb.FRAME_PART_QUOTES,
+    pb.FRAME_PART_DEPTH,
+    pb.FRAME_PART_EXECUTIONS,
+)
+
+log = get_logger(__name__)
+
+
+class SharedArchive:
+    """The archive as several readers use it: one flush at a time, each in a thread."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._lock = asyncio.Lock()
+        self.archive = archive
+
+    async def store(self, batch: Batch) -> None:
+        """Store the batch and make it visible; raises OSError, after which the same batch may come again."""
+        async with self._lock:
+            await asyncio.to_thread(self._store, batch)
+            tell_totals(self.archive.totals)
+
+    def _store(self, batch: Batch) -> None:
+        if not batch.committed:
+            self.archive.write(batch.flush())
+            batch.committed = True
+        self.archive.settle()
+
+
+class BookReader:
+    """One order book: its stream, its intake, its position."""
+
+    def __init__(self, address: str, shared: SharedArchive, settings: ArchiverSettings, draining: asyncio.Event) -> None:
+        self._address = address
+        self._shared = shared
+        self._settings = settings
+        self._draining = draining
+        self._intake = Intake()
+        self._run_before = ""
+        self._opened_at = time.monotonic()
+        self._metrics = BookMetrics(address)
+        self._seen = False
+        self._writing = True
+
+    @property
+    def ready(self) -> bool:
+        """Whether the book was reached since the start, and what it says can be stored."""
+        return self._seen and self._writing
+
+    @property
+    def held(self) -> tuple[int, int]:
+        """(frames, bytes) in memory that are not stored yet."""
+        return self._intake.frames, self._intake.bytes
+
+    async def run(self) -> None:
+        """Read and store until draining; what was read is stored when this returns."""
+        wait_s = FIRST_WAIT_S
+        while not self._draining.is_set():
+            before = self._intake.position
+            try:
+                async with open_channel(self._address) as channel:
+                    await self._read(rpc.OrderBookServiceStub(channel))
+                reason = "the order book closed the stream"
+            except grpc.aio.AioRpcError as error:
+                reason = peer_error(error)
+            await self._store(None)
+            if self._draining.is_set():
+                return
+            wait_s = FIRST_WAIT_S if self._intake.position != before else min(LONGEST_WAIT_S, wait_s * 2)
+            log.warning("the order book is away; trying again", orderbook=self._address, reason=reason, wait_s=wait_s)
+            # Spread out, so that several readers do not return to a restarted book in one instant.
+            await self._pause(wait_s * random.uniform(0.75, 1.25))
+
+    async def _read(self, stub: rpc.OrderBookServiceAsyncStub) -> None:
+        """One stream from where the last one ended; returns when it ends or draining begins."""
+        call = stub.StreamTicks(await self._request(stub))
+        cut = asyncio.create_task(self._cut(call))
+        try:
+            while True:
+                message = await call.read()
+                if not isinstance(message, pb.StreamTicksResponse):
+                    # The end of the stream.
+                    return
+                await self._take(message, stub)
+        except asyncio.CancelledError:
+            # Cutting the call ends `read` this way as well.
+            if not self._draining.is_set():
+                raise
+        finally:
+            cut.cancel()
+            call.cancel()
+        await self._store(stub)
+
+    async def _cut(self, call: grpc.aio.UnaryStreamCall[pb.StreamTicksRequest, pb.StreamTicksResponse]) -> None:
+        await self._draining.wait()
+        call.cancel()
+
+    async def _request(self, stub: rpc.OrderBookServiceAsyncStub) -> pb.StreamTicksRequest:
+        """Ask for what comes after the last frame that arrived, else after the last stored one, else for all there is."""
+        position = self._intake.position
+        if position is None:
+            listed = await stub.ListInstruments(pb.ListInstrumentsRequest(), timeout=ASK_TIMEOUT_S)
+            position = self._shared.archive.position([item.symbol for item in listed.instruments])
+            if position is not None:
+                self._run_before = position[0]
+                self._metrics.stored(position[1])
+                await self._confirm(stub, position)
+        if position is None:
+            position = (await stub.GetRun(pb.GetRunRequest(), timeout=ASK_TIMEOUT_S)).run, -1
+        log.info("reading", orderbook=self._address, after_run=position[0], after_window=position[1])
+        return pb.StreamTicksRequest(
+            parts=PARTS,
+            delivery=pb.DELIVERY_LOSSLESS,
+            reader=self._settings.reader,
+            after_run=position[0],
+            after_window=position[1],
+            batch_interval_ms=self._settings.batch_interval_ms,
+        )
+
+    async def _take(self, message: pb.StreamTicksResponse, stub: rpc.OrderBookServiceAsyncStub) -> None:
+        self._seen = True
+        if not message.run:
+            # The book waits for its first engine.
+            return
+        if message.HasField("run_started") and message.run != self._intake.run:
+            await self._store(stub)
+            stored = self._shared.archive.progress(message.run)
+            self._intake.begin(message.run_started, stored, self._run_before)
+            self._run_before = message.run
+            log.info("a run begins", orderbook=self._address, run=message.run, known=bool(stored))
+        if message.HasField("gap"):
+            gap = message.gap
+            last = gap.last_window if gap.HasField("last_window") else None
+            log.error("windows are lost", run=gap.run, first_window=gap.first_window, last_window=last, reason=gap.reason)
+        if not self._intake.frames:
+            self._opened_at = time.monotonic()
+        self._intake.add(message)
+        self._metrics.received(message, self._intake)
+        old = time.monotonic() - self._opened_at >= self._settings.rotate_s
+        if old or self._intake.bytes >= self._settings.rotate_mib * (1 << 20):
+            await self._store(stub)
+
+    async def _store(self, stub: rpc.OrderBookServiceAsyncStub | None) -> None:
+        """Store what there is, trying until it works, and tell the book."""
+        self._opened_at = time.monotonic()
+        if not self._intake.pending:
+            return
+        batch = self._intake.take()
+        wait_s = FIRST_WAIT_S
+        while True:
+            try:
+                await self._shared.store(batch)
+                break
+            except OSError as error:
+                self._writing = False
+                reason = error.strerror or str(error)
+                log.error("the archive cannot be written; the rows are kept", reason=reason, wait_s=wait_s)
+                # Also while draining: the grace may be long enough. What is not stored then is read again after the start.
+                await asyncio.sleep(wait_s)
+                wait_s = min(LONGEST_WAIT_S, wait_s * 2)
+        self._writing = True
+        self._metrics.stored(batch.position[1])
+        log.debug("stored", run=batch.position[0], window=batch.position[1])
+        if stub is not None:
+            await self._confirm(stub, batch.position)
+
+    async def _confirm(self, stub: rpc.OrderBookServiceAsyncStub, position: tuple[str, int]) -> None:
+        request = pb.ConfirmWindowRequest(reader=self._settings.reader, run=position[0], window=position[1])
+        try:
+            await stub.ConfirmWindow(request, timeout=CONFIRM_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            # The next one says the same; until then the book only keeps more than it must.
+            log.info("the order book did not hear what is stored", orderbook=self._address, reason=peer_error(error))
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._draining.wait()
+        except TimeoutError:
+            pass

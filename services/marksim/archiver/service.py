@@ -1,0 +1,54 @@
+"""The archiver service: one reader per order book, one archive."""
+
+import asyncio
+from collections.abc import Sequence
+
+import grpc.aio
+
+from marksim.archiver.metrics import tell_totals
+from marksim.archiver.reader import BookReader, SharedArchive
+from marksim.archiver.settings import ArchiverSettings
+from marksim.runtime.logs import get_logger
+from marksim.runtime.metrics import Store, StoreKind
+from marksim.runtime.service import Lifecycle
+from marksim.store.archive import Archive
+
+log = get_logger(__name__)
+
+
+class ArchiverService:
+    """Stores what the order books do until it is told to stop."""
+
+    def __init__(self, settings: ArchiverSettings) -> None:
+        self._settings = settings
+        self._readers: list[BookReader] = []
+
+    def register(self, server: grpc.aio.Server) -> Sequence[str]:
+        """Nothing beside what every service has."""
+        return ()
+
+    async def run(self, lifecycle: Lifecycle) -> None:
+        """Open the archive and read all order books; raises NotNow where another archiver writes to the directory."""
+        settings = self._settings
+        archive = await asyncio.to_thread(Archive, settings.dir)
+        tell_totals(archive.totals)
+        log.info("archive open", dir=str(settings.dir.resolve()), files=archive.totals.files, bytes=archive.totals.bytes)
+        shared = SharedArchive(archive)
+        self._readers = [BookReader(address, shared, settings, lifecycle.draining) for address in settings.orderbook]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for reader in self._readers:
+                    group.create_task(reader.run())
+        finally:
+            archive.close()
+
+    def ready(self) -> bool:
+        """Every order book was reached since the start, and the archive can be written."""
+        return bool(self._readers) and all(reader.ready for reader in self._readers)
+
+    def stores(self) -> Sequence[Store]:
+        """The rows that wait in memory."""
+        held = [reader.held for reader in self._readers]
+        capacity = int(self._settings.rotate_mib * (1 << 20)) * len(self._settings.orderbook)
+        frames, size = sum(item[0] for item in held), sum(item[1] for item in held)
+        return [Store("unstored_frames", StoreKind.BUFFER, used=frames, used_bytes=size, capacity_bytes=capacity)]

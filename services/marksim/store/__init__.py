@@ -1,0 +1,1 @@
+"""Bytes at rest, for services and offline alike."""

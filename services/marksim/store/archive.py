@@ -1,0 +1,366 @@
+"""The archive directory: which files it has, and how a flush becomes visible exactly once.
+
+    <dir>/<table>/run=<uuid>/symbol=BTC%2FUSD/date=2026-01-01/part-<first window>-<last window>.parquet
+    <dir>/gaps/run=<uuid>/part-<flush>-<n>.parquet      windows that were lost, and why
+    <dir>/runs/run=<uuid>/symbol=BTC%2FUSD/part.parquet scenario hash, seed, instrument, first seen, how it ended
+    <dir>/_log/<flush>.json                             what each flush added, and how far every run is stored
+
+A flush writes all its files under hidden names (`.part-....parquet.<flush>.tmp`) and fsyncs them; then it writes its log
+entry aside and renames it: that one rename is the commit. Only then the hidden files are renamed to their own names. A start
+after a crash renames what the newest log entry names and is still hidden, and deletes all other hidden files. So whatever
+moment the process dies at, a flush is either wholly in the archive or leaves no trace, and the position to go on from, which
+is part of the entry, always fits the rows.
+
+Why readers that glob `*.parquet` never see a row twice or half a file: a file gets its visible name complete, is never
+rewritten, merged or deleted afterwards (only `runs` rows are replaced, each by one rename), and no window of a symbol is in
+two files of a table. Between commit and the last rename, some milliseconds, one table may show newer windows than another;
+who joins tables takes the windows up to a `last_window` of `_log` (see the README). Delta Lake's log is made the same way.
+
+Nothing is ever deleted here: the archive grows until somebody removes whole `run=` or `date=` directories, which is safe at
+any time, as the log keeps the position.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import pyarrow as pa
+
+from marksim.codec import decimal_text
+from marksim.core.errors import NotNow
+from marksim.core.types import Instrument
+from marksim.store.parquet import (
+    GAPS,
+    SCHEMA_VERSION,
+    TABLES,
+    Rows,
+    read_metadata,
+    read_table,
+    release_memory,
+    to_arrow,
+    write_file,
+)
+
+_VERSION: Final = {"marksim.schema": str(SCHEMA_VERSION)}
+RUNS_IN_ENTRY: Final = 8
+"""So many runs' positions are in every log entry; an older run's is found by going back through the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What is known of a run; `instruments` are those of one book."""
+
+    run: str
+    scenario_hash: str
+    seed: int
+    start_time_ns: int
+    lookahead_ns: int
+    instruments: tuple[Instrument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Windows that the archive will never have. `last_window` None: nobody knows how many."""
+
+    run: str
+    first_window: int
+    last_window: int | None
+    reason: str
+    symbol: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one symbol of a run is: all windows up to `through` are in, the last that had a frame is `frame`. -1: none."""
+
+    through: int = -1
+    frame: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What was ever written into the archive."""
+
+    rows: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+    files: int = 0
+    bytes: int = 0
+    gaps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """What one book adds to the archive in one step."""
+
+    facts: RunFacts
+    rows: Mapping[tuple[str, str], Rows]
+    """By (table, symbol)."""
+    progress: Mapping[str, Progress]
+    """By symbol, after this flush."""
+    gaps: Sequence[Gap] = ()
+    ended: Mapping[str, str] = field(default_factory=dict)
+    """Earlier runs of the same symbols, by name, and how they ended."""
+
+
+class Archive:
+    """One archive directory, open for writing by this process alone. No method is safe in two threads at once."""
+
+    def __init__(self, directory: Path) -> None:
+        """Open or create it, and finish or undo a flush that was cut off. Raises NotNow if another has it."""
+        self._root = directory
+        self._log = directory / "_log"
+        self._log.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(directory)
+        self._entry = self._newest_entry()
+        self._unsettled = bool(self._entry)
+        self.settle()
+        _remove_hidden(directory)
+
+    @property
+    def totals(self) -> Totals:
+        return Totals(**self._entry["totals"]) if self._entry else Totals()
+
+    def progress(self, run: str) -> dict[str, Progress]:
+        """How far each symbol of the run is stored; empty for a run that is not here."""
+        found = self._find(run)
+        return {symbol: Progress(*pair) for symbol, pair in found["progress"].items()} if found else {}
+
+    def position(self, symbols: Sequence[str]) -> tuple[str, int] | None:
+        """(run, window) up to which everything of a book with these symbols is stored, in the run it was in last."""
+        # The newest run is the last one.
+        for run, known in reversed(list(self._entry.get("runs", {}).items())):
+            stored = [known["progress"][symbol][0] for symbol in symbols if symbol in known["progress"]]
+            if stored:
+                return run, min(stored) if len(stored) == len(symbols) else -1
+        return None
+
+    def write(self, flush: Flush) -> None:
+        """Store the flush, durable and committed when this returns. Raises OSError, and then nothing of it is stored."""
+        self.settle()
+        number = self._entry.get("number", 0) + 1
+        files: list[dict[str, Any]] = []
+        try:
+            self._write_tables(flush, files, number)
+            self._write_notes(flush, files, number)
+            entry = self._next_entry(flush, files, number)
+            self._commit(entry)
+        except BaseException:
+            for file in files:
+                _hidden(self._root / file["path"], number).unlink(missing_ok=True)
+            raise
+        finally:
+            release_memory()
+        self._entry, self._unsettled = entry, True
+
+    def settle(self) -> None:
+        """Give the files of the newest flush their visible names. Raises OSError; calling again goes on."""
+        if not self._unsettled:
+            return
+        directories = {self._log}
+        for file in self._entry["files"]:
+            path = self._root / file["path"]
+            # What is not hidden any more was renamed before a crash, or removed by people since.
+            if (hidden := _hidden(path, self._entry["number"])).exists():
+                hidden.replace(path)
+                directories.add(path.parent)
+        for directory in directories:
+            _sync_directory(directory)
+        self._unsettled = False
+
+    def close(self) -> None:
+        """Let another process open the directory."""
+        os.close(self._lock)
+
+    def _write_tables(self, flush: Flush, files: list[dict[str, Any]], number: int) -> None:
+        facts = flush.facts
+        for instrument in facts.instruments:
+            for table in TABLES:
+                rows = flush.rows.get((table, instrument.symbol))
+                if rows is None or not len(rows.records):
+                    continue
+                for date, part in rows.by_date():
+                    first, last = int(part.windows[0]), int(part.windows[-1])
+                    directory = f"{table}/{_partition(facts.run, instrument.symbol)}/date={date}"
+                    file = {
+                        "path": f"{directory}/part-{first:012d}-{last:012d}.parquet",
+                        "table": table,
+                        "symbol": instrument.symbol,
+                        "first_window": first,
+                        "last_window": last,
+                    }
+                    files.append(file)
+                    self._write(file, number, to_arrow(part, facts.run, instrument), _metadata(facts, instrument, table))
+
+    def _write_notes(self, flush: Flush, files: list[dict[str, Any]], number: int) -> None:
+        facts, now = flush.facts, datetime.now(UTC)
+        by_run: dict[str, list[dict[str, Any]]] = {}
+        for gap in flush.gaps:
+            by_run.setdefault(gap.run, []).append({**asdict(gap), "recorded_at": now})
+        for index, (run, gaps) in enumerate(by_run.items()):
+            path = f"gaps/run={quote(run, safe='')}/part-{number:012d}-{index}.parquet"
+            files.append({"path": path, "table": "gaps"})
+            self._write(files[-1], number, pa.Table.from_pylist(gaps, GAPS), {**_VERSION, "marksim.run": run})
+        stored = self.progress(facts.run)
+        for instrument in facts.instruments:
+            if instrument.symbol not in stored:
+                path = f"runs/{_partition(facts.run, instrument.symbol)}/part.parquet"
+                files.append({"path": path, "table": "runs", "symbol": instrument.symbol})
+                self._write(files[-1], number, _run_row(facts, instrument, now), _metadata(facts, instrument, "runs"))
+        for run, how in flush.ended.items():
+            for symbol in set(self.progress(run)) & set(flush.progress):
+                path = f"runs/{_partition(run, symbol)}/part.parquet"
+                if (self._root / path).exists():
+                    files.append({"path": path, "table": "runs", "symbol": symbol})
+                    row, metadata = _ended_row(self._root / path, how)
+                    self._write(files[-1], number, row, metadata)
+
+    def _write(self, file: dict[str, Any], number: int, table: pa.Table, metadata: Mapping[str, str]) -> None:
+        hidden = _hidden(self._root / file["path"], number)
+        hidden.parent.mkdir(parents=True, exist_ok=True)
+        file["rows"], file["bytes"] = table.num_rows, write_file(hidden, table, metadata)
+
+    def _next_entry(self, flush: Flush, files: list[dict[str, Any]], number: int) -> dict[str, Any]:
+        now, run = datetime.now(UTC).isoformat(), flush.facts.run
+        known = self._find(run) or {"first_seen": now, "progress": {}}
+        progress = {symbol: [item.through, item.frame] for symbol, item in flush.progress.items()}
+        runs = {name: value for name, value in self._entry.get("runs", {}).items() if name != run}
+        runs[run] = {**known, "progress": {**known["progress"], **progress}}
+        added = dict.fromkeys(TABLES, 0)
+        for file in files:
+            if file["table"] in added:
+                added[file["table"]] += file["rows"]
+        old = self.totals
+        totals = replace(
+            old,
+            rows={table: old.rows.get(table, 0) + rows for table, rows in added.items()},
+            files=old.files + len(files),
+            bytes=old.bytes + sum(int(file["bytes"]) for file in files),
+            gaps=old.gaps + len(flush.gaps),
+        )
+        return {
+            "schema": SCHEMA_VERSION,
+            "number": number,
+            "written_at": now,
+            "run": run,
+            "symbols": sorted(flush.progress),
+            "last_window": min((item.through for item in flush.progress.values()), default=-1),
+            "files": files,
+            "gaps": [asdict(gap) for gap in flush.gaps],
+            "runs": dict(list(runs.items())[-RUNS_IN_ENTRY:]),
+            "totals": asdict(totals),
+        }
+
+    def _commit(self, entry: Mapping[str, Any]) -> None:
+        path = self._log / f"{entry['number']:012d}.json"
+        for directory in {(self._root / file["path"]).parent for file in entry["files"]}:
+            _sync_directory(directory)
+        hidden = _hidden(path, entry["number"])
+        try:
+            with hidden.open("w", encoding="utf-8") as file:
+                json.dump(entry, file, separators=(",", ":"))
+                file.flush()
+                os.fsync(file.fileno())
+            hidden.replace(path)
+        except BaseException:
+            hidden.unlink(missing_ok=True)
+            raise
+
+    def _newest_entry(self) -> dict[str, Any]:
+        newest = max((path.name for path in self._log.glob("[0-9]*.json")), default="")
+        return _load(self._log / newest) if newest else {}
+
+    def _find(self, run: str) -> dict[str, Any] | None:
+        known: dict[str, Any] | None = self._entry.get("runs", {}).get(run)
+        if known is not None or not (self._root / "runs" / f"run={quote(run, safe='')}").exists():
+            return known
+        for path in sorted(self._log.glob("[0-9]*.json"), reverse=True):
+            known = _load(path)["runs"].get(run)
+            if known is not None:
+                return known
+        return None
+
+
+def _load(path: Path) -> dict[str, Any]:
+    entry: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if entry["schema"] != SCHEMA_VERSION:
+        raise NotNow(f"{path} has schema {entry['schema']}, this version writes {SCHEMA_VERSION}: use another directory")
+    return entry
+
+
+def _partition(run: str, symbol: str) -> str:
+    return f"run={quote(run, safe='')}/symbol={quote(symbol, safe='')}"
+
+
+def _hidden(path: Path, number: int) -> Path:
+    # With the number, a half-written file of the next flush is never taken for one of this flush.
+    return path.with_name(f".{path.name}.{number}.tmp")
+
+
+def _remove_hidden(root: Path) -> None:
+    for folder, _, names in os.walk(root):
+        for name in names:
+            if name.startswith(".") and name.endswith(".tmp"):
+                Path(folder, name).unlink(missing_ok=True)
+
+
+def _lock(directory: Path) -> int:
+    descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        # The system drops it with the process, however that ends.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise NotNow(f"another archiver writes to {directory}: stop it, or choose another --dir") from None
+    return descriptor
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _metadata(facts: RunFacts, instrument: Instrument, table: str) -> dict[str, str]:
+    return {
+        **_VERSION,
+        "marksim.table": table,
+        "marksim.run": facts.run,
+        "marksim.scenario_hash": facts.scenario_hash,
+        "marksim.seed": str(facts.seed),
+        "marksim.symbol": instrument.symbol,
+        "marksim.tick_size": decimal_text(instrument.tick_size),
+        "marksim.lot_size": decimal_text(instrument.lot_size),
+    }
+
+
+def _run_row(facts: RunFacts, instrument: Instrument, first_seen: datetime) -> pa.Table:
+    return pa.table(
+        {
+            "run": [facts.run],
+            "symbol": [instrument.symbol],
+            "scenario_hash": [facts.scenario_hash],
+            "seed": pa.array([facts.seed], pa.uint64()),
+            "start_time_ns": [facts.start_time_ns],
+            "lookahead_ns": [facts.lookahead_ns],
+            "base_asset": [instrument.base_asset],
+            "quote_asset": [instrument.quote_asset],
+            "tick_size": [decimal_text(instrument.tick_size)],
+            "lot_size": [decimal_text(instrument.lot_size)],
+            "reference_price_ticks": [instrument.reference_price_ticks],
+            "first_seen": pa.array([first_seen], pa.timestamp("us", "UTC")),
+            "ended": pa.array([None], pa.string()),
+        }
+    )
+
+
+def _ended_row(path: Path, how: str) -> tuple[pa.Table, dict[str, str]]:
+    row = read_table(path)
+    column = row.schema.get_field_index("ended")
+    return row.set_column(column, "ended", pa.array([how], pa.string())), read_metadata(path)
