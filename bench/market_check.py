@@ -56,16 +56,12 @@ class Figures:
 
     def broken(self) -> list[str]:
         """Names of the bounds that do not hold."""
-        names = [
-            name
-            for name, (low, high) in BOUNDS.items()
-            if not low <= getattr(self, name) <= high
-        ]
+        names = [name for name, (low, high) in BOUNDS.items() if not low <= getattr(self, name) <= high]
         return [*names, *(["failed_agents"] if self.failed_agents else [])]
 
 
 class Watch:
-    """Gathers the figures of one symbol while it trades. The first simulated minute, in which the book fills, is left out."""
+    """Gathers the figures of a symbol while it trades; the first simulated minute, in which the book fills, is left out."""
 
     def __init__(self, start_ns: int, end_ns: int) -> None:
         self.from_ns = start_ns + NS_PER_MINUTE
@@ -147,9 +143,7 @@ def measure(scenario: Scenario, hours: float) -> Figures:
         spread_p99=watch.spread_quantile(0.99),
         empty_side_s=watch.empty_ns / NS_PER_S,
         sd_1min_bp=round(1e4 * float(np.std(returns)), 3),
-        drift=round(
-            abs(math.log(watch.mids[-1] / instruments[0].reference_price_ticks)), 5
-        ),
+        drift=round(abs(math.log(watch.mids[-1] / instruments[0].reference_price_ticks)), 5),
         failed_agents=len(simulation.engine.failures),
         wall_s=round(time.monotonic() - begun, 1),
     )
@@ -163,11 +157,7 @@ def _done(path: Path, scenario_hash: str, hours: float) -> dict[int, Figures]:
     if not path.exists():
         return {}
     rows = [Figures(**json.loads(line)) for line in path.read_text().splitlines()]
-    return {
-        row.seed: row
-        for row in rows
-        if row.scenario == scenario_hash and row.hours == hours
-    }
+    return {row.seed: row for row in rows if row.scenario == scenario_hash and row.hours == hours}
 
 
 def _seeds(text: str) -> list[int]:
@@ -179,18 +169,14 @@ def main() -> int:
     """Run what is missing, print the table, and say which bounds are broken."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--scenario", default="default")
-    parser.add_argument(
-        "--set", action="append", default=[], dest="overrides", metavar="PATH=VALUE"
-    )
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="PATH=VALUE")
     parser.add_argument("--seeds", type=_seeds, default=_seeds("1-20"), metavar="A-B")
     parser.add_argument("--hours", type=float, default=24.0)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("build/market-check.jsonl"))
     args = parser.parse_args()
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    done = _done(
-        args.out, load_scenario(args.scenario, args.overrides).hash, args.hours
-    )
+    done = _done(args.out, load_scenario(args.scenario, args.overrides).hash, args.hours)
     print(" | ".join(field.name for field in fields(Figures)[2:]), flush=True)
     wanted = [seed for seed in args.seeds if seed not in done]
     rows = [done[seed] for seed in args.seeds if seed in done]
@@ -200,10 +186,7 @@ def main() -> int:
         ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool,
         args.out.open("a") as out,
     ):
-        for future in [
-            pool.submit(_one, args.scenario, args.overrides, seed, args.hours)
-            for seed in wanted
-        ]:
+        for future in [pool.submit(_one, args.scenario, args.overrides, seed, args.hours) for seed in wanted]:
             row = future.result()
             rows.append(row)
             out.write(json.dumps(asdict(row)) + "\n")
@@ -214,9 +197,7 @@ def main() -> int:
             )
     broken = {row.seed: row.broken() for row in rows if row.broken()}
     for seed, names in broken.items():
-        print(
-            f"seed {seed}: out of bounds: {', '.join(f'{name} (wanted {BOUNDS.get(name, (0, 0))})' for name in names)}"
-        )
+        print(f"seed {seed}: out of bounds: {', '.join(f'{name} (wanted {BOUNDS.get(name, (0, 0))})' for name in names)}")
     print(f"{len(rows) - len(broken)} passed, {len(broken)} failed")
     return 1 if broken else 0
 

@@ -110,7 +110,7 @@ def test_a_wrong_file_is_refused_with_its_name_and_the_field(tmp_path: Path, con
 
 def test_a_missing_file_names_the_ready_scenarios() -> None:
     """So that a typo is mended at once."""
-    with pytest.raises(InvalidInput, match="ready scenarios are .*default"):
+    with pytest.raises(InvalidInput, match=r"ready scenarios are .*default"):
         load_scenario("defualt")
 
 
@@ -134,5 +134,5 @@ def test_a_circle_of_extends_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("override", ["speed", "agents.nobody.count=1", "name.x=1", "speed=[", "=1"])
 def test_a_wrong_override_is_named(override: str) -> None:
     """With the flag that brought it."""
-    with pytest.raises(InvalidInput, match="--set|name"):
+    with pytest.raises(InvalidInput, match=r"--set|name"):
         load_scenario("default", [override])

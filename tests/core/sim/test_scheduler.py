@@ -7,7 +7,8 @@ from marksim.core.sim.scheduler import Priority, Scheduler
 
 def test_events_run_by_time_then_priority_then_the_order_in_which_they_were_made() -> None:
     """Equal times keep deliveries before timers, and equal priorities their order of creation."""
-    scheduler, seen = Scheduler(0), []
+    scheduler = Scheduler(0)
+    seen: list[object] = []
     scheduler.at(20, Priority.TIMER, seen.append, "late")
     scheduler.at(10, Priority.TIMER, seen.append, "first timer")
     scheduler.at(10, Priority.TIMER, seen.append, "second timer")
@@ -18,7 +19,8 @@ def test_events_run_by_time_then_priority_then_the_order_in_which_they_were_made
 
 def test_an_event_at_the_end_belongs_to_the_next_window() -> None:
     """run_until is exclusive, and leaves the clock at its end."""
-    scheduler, seen = Scheduler(0), []
+    scheduler = Scheduler(0)
+    seen: list[object] = []
     scheduler.at(10, Priority.TIMER, seen.append, "x")
     scheduler.run_until(10)
     assert (seen, scheduler.now_ns) == ([], 10)
@@ -28,7 +30,8 @@ def test_an_event_at_the_end_belongs_to_the_next_window() -> None:
 
 def test_events_made_meanwhile_run_if_they_are_due() -> None:
     """An event may make another one inside the same span."""
-    scheduler, seen = Scheduler(0), []
+    scheduler = Scheduler(0)
+    seen: list[object] = []
     scheduler.at(
         5,
         Priority.TIMER,
