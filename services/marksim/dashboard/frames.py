@@ -64,7 +64,7 @@ def parse_frame(message: str | bytes) -> FeedTick:
         trades=_integer(frame, "trade_count"),
         seq=_integer_or_none(frame, "seq"),
         prev_seq=_integer_or_none(frame, "prev_seq"),
-        epoch=epoch,
+        epoch=epoch or None,
         sent_at_us=_integer_or_none(frame, "sent_at_us"),
     )
 

@@ -5,12 +5,12 @@
   const marksim = (window.marksim = window.marksim || {});
   const PERIOD_MS = 125; // eight redraws a second
   const LONGEST_PERIOD_MS = 5000;
-  const CANDLES_EVERY = 3; // candles change less to the eye and cost more to draw
+  const CANDLES_EVERY_MS = 350; // candles change less to the eye and cost as much to draw
   const TIMINGS = 600;
 
   const state = {
     symbol: "", interval: 1, serial: 0, frozen: false, series: null, candleChart: null, tickChart: null,
-    digits: new Map(), names: "", failures: 0, updates: 0, draws: 0, timings: [], drawMs: null, started: false, rows: 0,
+    digits: new Map(), names: "", failures: 0, updates: 0, draws: 0, candlesDrawn: 0, timings: [], drawMs: null, started: false, rows: 0,
   };
 
   const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -87,7 +87,8 @@
   async function draw(batch, digits) {
     const { ticks, candles } = state.series;
     await state.tickChart.draw(ticks, digits);
-    if (batch.reset || state.draws % CANDLES_EVERY === 0) {
+    if (batch.reset || performance.now() - state.candlesDrawn >= CANDLES_EVERY_MS) {
+      state.candlesDrawn = performance.now();
       state.candleChart.width = batch.interval * 1000;
       await state.candleChart.draw(candles, digits);
     }
