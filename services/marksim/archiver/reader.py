@@ -100,7 +100,7 @@ class BookReader:
             # Spread out, so that several readers do not return to a restarted book in one instant.
             await self._pause(wait_s * random.uniform(0.75, 1.25))
 
-    async def _read(self, stub: rpc.OrderBookServiceAsyncStub) -> None:
+    async def _read(self, stub: "rpc.OrderBookServiceAsyncStub") -> None:
         """One stream from where the last one ended; returns when it ends or draining begins."""
         call = stub.StreamTicks(await self._request(stub))
         cut = asyncio.create_task(self._cut(call))
@@ -124,7 +124,7 @@ class BookReader:
         await self._draining.wait()
         call.cancel()
 
-    async def _request(self, stub: rpc.OrderBookServiceAsyncStub) -> pb.StreamTicksRequest:
+    async def _request(self, stub: "rpc.OrderBookServiceAsyncStub") -> pb.StreamTicksRequest:
         """Ask for what comes after the last frame that arrived, else after the last stored one, else for all there is."""
         position = self._intake.position
         if position is None:
@@ -146,7 +146,7 @@ class BookReader:
             batch_interval_ms=self._settings.batch_interval_ms,
         )
 
-    async def _take(self, message: pb.StreamTicksResponse, stub: rpc.OrderBookServiceAsyncStub) -> None:
+    async def _take(self, message: pb.StreamTicksResponse, stub: "rpc.OrderBookServiceAsyncStub") -> None:
         self._seen = True
         if not message.run:
             # The book waits for its first engine.
@@ -169,7 +169,7 @@ class BookReader:
         if old or self._intake.bytes >= self._settings.rotate_mib * (1 << 20):
             await self._store(stub)
 
-    async def _store(self, stub: rpc.OrderBookServiceAsyncStub | None) -> None:
+    async def _store(self, stub: "rpc.OrderBookServiceAsyncStub | None") -> None:
         """Store what there is, trying until it works, and tell the book."""
         self._opened_at = time.monotonic()
         if not self._intake.pending:
@@ -193,7 +193,7 @@ class BookReader:
         if stub is not None:
             await self._confirm(stub, batch.position)
 
-    async def _confirm(self, stub: rpc.OrderBookServiceAsyncStub, position: tuple[str, int]) -> None:
+    async def _confirm(self, stub: "rpc.OrderBookServiceAsyncStub", position: tuple[str, int]) -> None:
         request = pb.ConfirmWindowRequest(reader=self._settings.reader, run=position[0], window=position[1])
         try:
             await stub.ConfirmWindow(request, timeout=CONFIRM_TIMEOUT_S)
