@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from fractions import Fraction
 
+import grpc
 import grpc.aio
 
 from marksim.codec import instrument_to_proto, tick_to_proto
 from marksim.core.types import Instrument, Tick
 from marksim.v1 import orderbook_pb2 as pb
-from marksim.v1.orderbook_pb2_grpc import OrderBookServiceServicer, add_OrderBookServiceServicer_to_server
 
 START_NS = 1_703_123_456_000_000_000
 
@@ -36,7 +36,7 @@ def tick(number: int, trades: int = 0) -> Tick:
     )
 
 
-class FakeBook(OrderBookServiceServicer):
+class FakeBook:
     """Sends what the test puts into `messages`; None ends the stream. Keeps the requests."""
 
     def __init__(self) -> None:
@@ -45,15 +45,19 @@ class FakeBook(OrderBookServiceServicer):
         self.address = ""
         self._server = grpc.aio.server()
 
-    async def StreamTicks(  # noqa: N802 - the contract's name
-        self, request: pb.StreamTicksRequest, context: object
-    ) -> AsyncIterator[pb.StreamTicksResponse]:
+    async def _stream(self, request: pb.StreamTicksRequest, context: object) -> AsyncIterator[pb.StreamTicksResponse]:
         self.requests.append(request)
         while (message := await self.messages.get()) is not None:
             yield message
 
     async def start(self) -> None:
-        add_OrderBookServiceServicer_to_server(self, self._server)
+        handler = grpc.unary_stream_rpc_method_handler(
+            self._stream,
+            request_deserializer=pb.StreamTicksRequest.FromString,
+            response_serializer=pb.StreamTicksResponse.SerializeToString,
+        )
+        service = grpc.method_handlers_generic_handler("marksim.v1.OrderBookService", {"StreamTicks": handler})
+        self._server.add_generic_rpc_handlers((service,))
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
         await self._server.start()
 

@@ -4,12 +4,12 @@ import json
 import random
 
 import pytest
-from tests.edge.market import instrument, tick
 
 from marksim.edge.board import Board
 from marksim.edge.fanout import Client, Fanout
 from marksim.edge.message import EXTRA_FIELDS
 from marksim.edge.subscription import Subscription
+from tests.edge.market import instrument, tick
 
 ALL = Subscription()
 

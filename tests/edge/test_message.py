@@ -5,10 +5,10 @@ from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.edge.market import START_NS, instrument, tick
 from websockets.frames import Frame, Opcode
 
 from marksim.edge.message import Scale, Update, encode, opening_tick, text_frame
+from tests.edge.market import START_NS, instrument, tick
 
 SCALE = Scale.of(instrument())
 NEW = Update("BTC/USD", "run-1", tick(7, 13), 13, SCALE)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Final
 
@@ -65,6 +66,11 @@ class FeedServer:
     def clients(self) -> int:
         """Clients that get the feed."""
         return len(self._clients)
+
+    @property
+    def open_connections(self) -> Collection[FeedConnection]:
+        """Their connections, a live view."""
+        return self._clients.keys()
 
     def buffered(self) -> int:
         """Bytes on their way to all clients."""

@@ -1,0 +1,84 @@
+"""What an order book's stream means for the board, without a stream."""
+
+import pytest
+
+from marksim.codec import instrument_to_proto, tick_to_proto
+from marksim.edge.board import Board
+from marksim.edge.upstream import Lag, TickReader
+from marksim.v1 import orderbook_pb2 as pb
+from tests.edge.market import START_NS, instrument, tick
+
+
+def started(run: str, *symbols: str, last_window: int | None = None) -> pb.StreamTicksResponse:
+    listed = [instrument_to_proto(instrument(symbol)) for symbol in symbols]
+    begun = pb.RunStarted(run=run, start_time_ns=START_NS, instruments=listed)
+    return pb.StreamTicksResponse(run=run, run_started=begun, last_window=last_window)
+
+
+def frames(run: str, number: int, symbol: str = "BTC/USD") -> pb.StreamTicksResponse:
+    frame = pb.Frame(symbol=symbol, window=number, tick=tick_to_proto(tick(number)))
+    return pb.StreamTicksResponse(run=run, frames=[frame])
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board(64)
+
+
+def waiting(board: Board) -> list[tuple[str, str, int]]:
+    return [(step.update.symbol, step.update.epoch, step.update.tick.tick_number) for step in board.take()]
+
+
+def test_a_run_that_has_not_begun_shows_its_opening(board: Board) -> None:
+    """Clients see every symbol before its first trade."""
+    TickReader(board).take(started("run", "BTC/USD", "ETH/USD"))
+    assert waiting(board) == [("BTC/USD", "run", 0), ("ETH/USD", "run", 0)]
+
+
+def test_a_run_under_way_never_flashes_its_opening(board: Board) -> None:
+    """The last ticks may come in the message after; only a symbol that has none shows the opening."""
+    reader = TickReader(board)
+    reader.take(started("run", "BTC/USD", "ETH/USD", last_window=9))
+    assert waiting(board) == []
+    reader.take(frames("run", 9))
+    assert waiting(board) == [("BTC/USD", "run", 9), ("ETH/USD", "run", 0)]
+
+
+def test_reading_goes_on_after_the_last_window(board: Board) -> None:
+    """Of the same run; LATEST and a refused place begin with the newest."""
+    reader = TickReader(board)
+    assert not reader.request(latest=False).HasField("after_window")
+    reader.take(started("run", "BTC/USD"))
+    reader.take(frames("run", 9))
+    request = reader.request(latest=False)
+    assert (request.after_run, request.after_window, request.delivery) == ("run", 9, pb.DELIVERY_LOSSLESS)
+    assert not reader.request(latest=True).HasField("after_window")
+    reader.forget_position()
+    assert not reader.request(latest=False).HasField("after_window")
+
+
+def test_a_symbol_that_a_new_run_lacks_is_forgotten(board: Board) -> None:
+    """Nobody may subscribe to it any more, and newcomers do not get its last tick."""
+    reader = TickReader(board)
+    reader.take(started("run-1", "BTC/USD", "ETH/USD"))
+    reader.take(started("run-2", "BTC/USD"))
+    assert list(board.symbols) == ["BTC/USD"]
+
+
+def test_gaps_are_counted(board: Board) -> None:
+    """They show in the metrics; the sums survive, because ticks carry totals."""
+    reader = TickReader(board)
+    reader.take(started("run", "BTC/USD"))
+    reader.take(pb.StreamTicksResponse(run="run", gap=pb.Gap(run="run", first_window=1, last_window=5)))
+    assert reader.gaps == 1
+
+
+def test_clocks_that_differ_are_no_lag_but_growing_distance_is() -> None:
+    """An hour between two clocks says nothing; two seconds more than before, for a second, does."""
+    lag = Lag(behind_us=2_000_000)
+    hour = 3_600_000_000
+    assert not lag.is_behind(0, hour, 0.0)
+    assert not lag.is_behind(0, hour + 1_900_000, 1.0)
+    assert not lag.is_behind(0, hour + 2_100_000, 2.0)
+    assert lag.is_behind(0, hour + 2_200_000, 3.1)
+    assert not lag.is_behind(0, hour + 100, 3.2)
