@@ -83,7 +83,7 @@ async def test_a_live_market_moves_the_page_and_its_end_is_told(tmp_path: Path) 
                     pytest.fail("the market ended: " + (tmp_path / "main.log").read_text()[-2_000:])
                 return await waiting
 
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while "page is up" not in (tmp_path / "dashboard.log").read_text():
                     await asyncio.sleep(0.1)
             await page.goto(f"http://127.0.0.1:{dashboard}/")
