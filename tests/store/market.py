@@ -14,9 +14,9 @@ START_NS = 1_767_225_600_000_000_000
 WINDOW_NS = 50_000_000
 
 
-def facts(run: str = "run-1") -> RunFacts:
+def facts(run: str = "run-1", instruments: tuple[Instrument, ...] = (BTC, ETH)) -> RunFacts:
     """A run of two symbols."""
-    return RunFacts(run, "5cab", 42, START_NS, WINDOW_NS, (BTC, ETH))
+    return RunFacts(run, "5cab", 42, START_NS, WINDOW_NS, instruments)
 
 
 def records(table: str, first: int, count: int, time_ns: int = START_NS) -> Records:
@@ -31,14 +31,21 @@ def records(table: str, first: int, count: int, time_ns: int = START_NS) -> Reco
     return made
 
 
-def flush(first: int, last: int, run: str = "run-1", gaps: tuple[Gap, ...] = (), ended: dict[str, str] | None = None) -> Flush:
+def flush(
+    first: int,
+    last: int,
+    run: str = "run-1",
+    gaps: tuple[Gap, ...] = (),
+    ended: dict[str, str] | None = None,
+    instruments: tuple[Instrument, ...] = (BTC, ETH),
+) -> Flush:
     """Two rows per window, table and symbol of the windows from `first` to `last`."""
     rows = {}
-    for instrument in (BTC, ETH):
+    for instrument in instruments:
         for table in TABLES:
             windows = np.repeat(np.arange(first, last + 1), 2)
             snapshot = windows % 2 == 0 if table == "depth" else None
             made = records(table, 2 * first, len(windows), START_NS + first * WINDOW_NS)
             rows[table, instrument.symbol] = Rows(made, windows, snapshot)
-    progress = {item.symbol: Progress(last, last) for item in (BTC, ETH)}
-    return Flush(facts(run), rows, progress, gaps, ended or {})
+    progress = {item.symbol: Progress(last, last) for item in instruments}
+    return Flush(facts(run, instruments), rows, progress, gaps, ended or {})

@@ -1,0 +1,141 @@
+"""The service against a fake order book on loopback: gaps, new runs, rotation, a full disk, draining."""
+
+import asyncio
+import errno
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marksim.archiver.service import ArchiverService
+from marksim.archiver.settings import ArchiverSettings
+from marksim.runtime.service import Lifecycle
+from marksim.store.parquet import TABLES, read_table
+from tests.archiver.contents import archived, served
+from tests.archiver.fake_book import FakeBook, serving
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def archiving(root: Path, address: str, **changes: Any) -> AsyncIterator[ArchiverService]:
+    """An archiver in this process; at the end it drains as after SIGTERM."""
+    settings = ArchiverSettings(dir=root, orderbook=[address], **{"rotate_s": 0.1, "batch_interval_ms": 0, **changes})
+    service, lifecycle = ArchiverService(settings), Lifecycle("archiver", 4.0)
+    work = asyncio.create_task(service.run(lifecycle))
+    try:
+        yield service
+    finally:
+        lifecycle.draining.set()
+        await asyncio.wait_for(work, 4)
+
+
+def gaps(root: Path) -> list[tuple[object, ...]]:
+    rows = [row for path in sorted(root.glob("gaps/**/*.parquet")) for row in read_table(path).to_pylist()]
+    return [(row["run"], row["symbol"], row["first_window"], row["last_window"]) for row in rows]
+
+
+async def test_all_rows_are_stored_and_confirmed(tmp_path: Path) -> None:
+    """Every table equals what was served, in several files, and the book hears what is stored."""
+    book = FakeBook(done=120, pause_s=0.01)
+    async with serving(book) as address, archiving(tmp_path, address) as service:
+        await until(lambda: ("run-1", 120) in book.confirmed)
+        assert service.ready()
+    assert book.requests[0].reader == "archiver" and book.requests[0].after_window == -1
+    for table in TABLES:
+        assert archived(tmp_path, table) == served(table, 0, 120), table
+    assert gaps(tmp_path) == []
+    assert len(list(tmp_path.glob("trades/**/symbol=BTC%2FUSD/**/*.parquet"))) > 1
+
+
+async def test_draining_stores_what_is_in_memory(tmp_path: Path) -> None:
+    """Rows that wait for their file are stored when the service is told to stop."""
+    book = FakeBook(done=40)
+    async with serving(book) as address, archiving(tmp_path, address, rotate_s=600) as service:
+        await until(lambda: service.stores()[0].used >= 70)
+        await until(lambda: book.sent > 12)
+        assert not list(tmp_path.glob("trades/**/*.parquet"))
+    assert archived(tmp_path, "executions") == served("executions", 0, 40)
+
+
+async def test_memory_is_bounded_by_bytes(tmp_path: Path) -> None:
+    """At the bound rows become files early, long before their time."""
+    book = FakeBook(done=200)
+    async with serving(book) as address, archiving(tmp_path, address, rotate_s=600, rotate_mib=0.05):
+        await until(lambda: len(list(tmp_path.glob("trades/**/*.parquet"))) >= 4)
+    assert gaps(tmp_path) == []
+
+
+async def test_a_book_that_comes_back_is_read_from_where_it_broke(tmp_path: Path) -> None:
+    """After a lost connection the stream goes on after the last window, with no gap and no double."""
+    book = FakeBook(done=50)
+    async with serving(book) as address, archiving(tmp_path, address):
+        await until(lambda: ("run-1", 50) in book.confirmed)
+        await cut_streams(book)
+        book.done = 90
+        await until(lambda: ("run-1", 90) in book.confirmed)
+    assert book.requests[-1].after_window == 50 and book.requests[-1].after_run == "run-1"
+    for table in TABLES:
+        assert archived(tmp_path, table) == served(table, 0, 90), table
+
+
+async def cut_streams(book: FakeBook) -> None:
+    """End the open stream, as a proxy would, and wait for the next one."""
+    seen, run = len(book.requests), book.run
+    book.run = ""
+    await asyncio.sleep(0.1)
+    book.run = run
+    await until(lambda: len(book.requests) > seen)
+
+
+async def test_what_the_book_forgot_is_a_gap(tmp_path: Path) -> None:
+    """The windows that the book says are lost are one row of `gaps`; the rest is there."""
+    book = FakeBook(done=60)
+    book.forgotten = 29
+    async with serving(book) as address, archiving(tmp_path, address):
+        await until(lambda: ("run-1", 60) in book.confirmed)
+    assert gaps(tmp_path) == [("run-1", None, 0, 29)]
+    assert archived(tmp_path, "trades") == served("trades", 30, 60)
+
+
+async def test_a_new_run_is_kept_beside_the_old_one(tmp_path: Path) -> None:
+    """Each run has its partition; the lost end of the old one is a gap, and its row says how it ended."""
+    book = FakeBook(done=30)
+    async with serving(book) as address, archiving(tmp_path, address):
+        await until(lambda: ("run-1", 30) in book.confirmed)
+        book.run = "run-2"
+        await until(lambda: ("run-2", 30) in book.confirmed)
+    for run in ("run-1", "run-2"):
+        assert archived(tmp_path, "quotes", run) == served("quotes", 0, 30), run
+    assert gaps(tmp_path) == [("run-1", None, 31, None)]
+    row = read_table(next(tmp_path.glob("runs/run=run-1/**/part.parquet"))).to_pylist()[0]
+    assert row["ended"] == "lost: the run is gone" and row["seed"] == 42
+
+
+async def test_a_full_disk_costs_time_but_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nothing can be written the service is not ready and reads no further; afterwards all rows are there once."""
+    book = FakeBook(done=100, pause_s=0.01)
+    real, full = os.fsync, asyncio.Event()
+
+    def fsync(descriptor: int) -> None:
+        if full.is_set():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    async with serving(book) as address, archiving(tmp_path, address) as service:
+        await until(lambda: bool(book.confirmed))
+        full.set()
+        await until(lambda: not service.ready())
+        full.clear()
+        await until(lambda: ("run-1", 100) in book.confirmed)
+        assert service.ready()
+    for table in TABLES:
+        assert archived(tmp_path, table) == served(table, 0, 100), table
