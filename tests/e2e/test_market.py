@@ -1,0 +1,127 @@
+"""The whole market, started as a user starts it and read as consumers read it."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosedError
+
+from marksim.runtime.channel import open_channel
+from marksim.test_websocket import KEYS, parse_tick
+from marksim.v1 import telemetry_pb2, telemetry_pb2_grpc
+from tests.e2e.market import SERVICES, Market, is_free, running_market
+from tests.examples.test_consumers import EXAMPLES, node_command
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+
+SEED_PORT = 8765
+# The first page's consumers know this port alone; where something else has it there is nothing to test them on.
+SEED_PORT_IS_FREE = is_free(SEED_PORT)
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
+    """One market for the tests that only read."""
+    port = SEED_PORT if SEED_PORT_IS_FREE else None
+    with running_market(tmp_path_factory.mktemp("market"), port=port) as running:
+        yield running
+
+
+async def test_first_ticks_have_nine_keys(market: Market) -> None:
+    """A client that only connects gets ticks of exactly the nine keys in their order, all good."""
+    await market.running()
+    async with connect(market.url) as websocket:
+        messages = [await asyncio.wait_for(websocket.recv(), 30) for _ in range(20)]
+    assert all(tuple(json.loads(message)) == KEYS for message in messages)
+    assert [wrong for _, wrong in map(parse_tick, messages) if wrong] == []
+
+
+async def test_trades_happen(market: Market) -> None:
+    """The smoke client sees trades and ends with 0."""
+    await market.running()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "marksim.test_websocket", "--url", market.url, "--seconds", "5"), stdout=subprocess.PIPE
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0
+    assert b" 0 trades" not in output
+
+
+async def test_every_service_tells_its_memory(market: Market) -> None:
+    """Every service answers GetMemory under its own name and pid."""
+    await market.running()
+    told = {}
+    for service, port in market.grpc_ports.items():
+        channel = open_channel(f"localhost:{port}")
+        async with channel:
+            stub = telemetry_pb2_grpc.TelemetryServiceStub(channel)
+            answer = await stub.GetMemory(telemetry_pb2.GetMemoryRequest(), timeout=30, wait_for_ready=True)
+            told[answer.service] = answer.pid
+            assert answer.pid == market.pid_of(service)
+    assert set(told) == set(SERVICES)
+
+
+async def test_clock_runs_ten_times_as_fast(market: Market) -> None:
+    """The engine's speed is 10 unless told otherwise."""
+    status = await market.running()
+    assert status.speed.factor == 10
+
+
+CONSUMERS = [
+    pytest.param([sys.executable, "consumer.py"], id="python"),
+    *([pytest.param([*node_command(), "consumer.js"], id="node")] if node_command() else []),
+    *([pytest.param(["go", "run", "consumer.go"], id="go")] if shutil.which("go") else []),
+]
+
+if SEED_PORT_IS_FREE:
+
+    @pytest.mark.parametrize("command", CONSUMERS)
+    async def test_first_pages_consumer_prints_prices(market: Market, command: list[str]) -> None:
+        """The first page's consumer, untouched, prints prices of the running market."""
+        await market.running()
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=EXAMPLES,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            process_group=0,
+        )
+        assert process.stdout is not None
+        try:
+            lines = [(await asyncio.wait_for(process.stdout.readline(), 120)).decode() for _ in range(3)]
+        finally:
+            # `go run` has a child that would outlive it.
+            os.killpg(process.pid, 9)
+            await process.wait()
+        prices = [float(line.removeprefix("Price: $")) for line in lines]
+        assert all(price > 0 for price in prices)
+
+
+async def test_ctrl_c_ends_in_order(tmp_path: Path) -> None:
+    """Ctrl-C closes clients with 1012, writes the archive, and ends everything within 8 s with exit code 0."""
+    with running_market(tmp_path) as market:
+        await market.running()
+        children = psutil.Process(market.process.pid).children(recursive=True)
+        async with connect(market.url) as websocket:
+            await asyncio.wait_for(websocket.recv(), 30)
+            start = time.monotonic()
+            ending = asyncio.create_task(asyncio.to_thread(market.end))
+            with suppress(ConnectionClosedError):
+                async with asyncio.timeout(20):
+                    async for _ in websocket:
+                        pass
+            assert websocket.close_code == 1012
+            assert await ending == 0
+        assert time.monotonic() - start < 8
+        assert not any(child.is_running() for child in children)
+        assert list((market.data_dir / "archive").rglob("*.parquet")), market.output
