@@ -201,3 +201,12 @@ async def test_wrong_setting_names_itself(flags: list[str], sentence: str) -> No
     assert code == 2
     assert sentence in output
     assert "Traceback" not in output
+
+
+async def test_unwritable_logs_are_refused(tmp_path: Path) -> None:
+    """A log directory that cannot be made ends the start with 2 and names the flag."""
+    (tmp_path / "file").touch()
+    code, output = await run_main(*port_flags(), f"--log-dir={tmp_path / 'file'}")
+    assert code == 2
+    assert "--log-dir" in output
+    assert "Traceback" not in output

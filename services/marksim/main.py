@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -18,30 +17,32 @@ from marksim.supervisor.ports import port_faults
 from marksim.supervisor.screen import Screen
 from marksim.supervisor.settings import MainSettings, read_settings
 from marksim.supervisor.status import Watcher, status_line
+from marksim.supervisor.stop import StopSignals
 
 _EXIT_KILLED = 130
 _STATUS_EVERY_S = 0.5
 _COMPILE_S = 40
-# `timeout`, `make` and some terminals deliver one press twice: to the process and to its group.
-_ONE_PRESS_S = 0.5
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Check, start, watch and end a market; returns the exit code."""
     settings = read_settings(argv)
+    signals = StopSignals()
+    signals.install()
     if fault := fault_of(settings):
         return _refuse(fault)
+    screen = Screen()
     try:
-        with Screen() as screen:
-            logs = ChildLogs(settings.logs, screen.line, verbose=settings.verbose)
-            try:
-                return asyncio.run(run_market(settings, screen, logs))
-            finally:
-                logs.close()
+        logs = ChildLogs(settings.logs, screen.line, verbose=settings.verbose)
+    except OSError as error:
+        return _refuse(f"the logs cannot be written to {settings.logs} ({error}); --log-dir or --data-dir changes it")
+    try:
+        with screen:
+            return asyncio.run(run_market(settings, screen, logs, signals))
     except Refused as refused:
         return _refuse("\n".join(sentence(line) for line in str(refused).splitlines()))
-    except OSError as error:
-        return _refuse(f"--data-dir {settings.data_dir} or --log-dir cannot be written to: {error}")
+    finally:
+        logs.close()
 
 
 def fault_of(settings: MainSettings) -> str:
@@ -53,26 +54,26 @@ def fault_of(settings: MainSettings) -> str:
     return "\n".join(port_faults(plan.port_needs(settings), settings.host))
 
 
-async def run_market(settings: MainSettings, screen: Screen, logs: ChildLogs) -> int:
+async def run_market(settings: MainSettings, screen: Screen, logs: ChildLogs, signals: StopSignals) -> int:
     """Run until a signal, then end all children in order; 0, or 130 where a second signal killed them.
 
     Raises Refused where a child refuses to start; the others are ended first.
     """
+    signals.attach()
     for line in ["marksim: a market on this machine", *plan.listing(settings), "Ctrl-C ends it."]:
         screen.line(line)
     specs = plan.children(settings)
     group = Group([Child(spec, on_line=logs.take, notice=screen.line) for spec in specs], plan.STAGES)
-    stop, kill = _on_signals()
     group.start()
     watching = asyncio.create_task(_watch(settings, screen, logs))
-    stopping = asyncio.create_task(stop.wait())
+    stopping = asyncio.create_task(signals.stop.wait())
     refusing = asyncio.create_task(group.refused())
     try:
         await asyncio.wait([watching, stopping, refusing], return_when=asyncio.FIRST_COMPLETED)
     finally:
         watching.cancel()
         await asyncio.wait([watching])
-        killed = await _end(group, screen, kill)
+        killed = await _end(group, screen, signals.kill)
     for task in (refusing, watching):
         if task.done() and not task.cancelled() and (error := task.exception()):
             raise error
@@ -96,26 +97,6 @@ async def _end(group: Group, screen: Screen, kill: asyncio.Event) -> bool:
     killing.cancel()
     await ending
     return killed
-
-
-def _on_signals() -> tuple[asyncio.Event, asyncio.Event]:
-    """Events of the first and the second SIGINT or SIGTERM."""
-    first, second = asyncio.Event(), asyncio.Event()
-
-    loop = asyncio.get_running_loop()
-    came_at = 0.0
-
-    def on_signal() -> None:
-        nonlocal came_at
-        if not first.is_set():
-            came_at = loop.time()
-            first.set()
-        elif loop.time() - came_at > _ONE_PRESS_S:
-            second.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, on_signal)
-    return first, second
 
 
 async def _watch(settings: MainSettings, screen: Screen, logs: ChildLogs) -> None:

@@ -86,7 +86,7 @@ async def test_archive_has_no_gap_after_kill(tmp_path: Path) -> None:
         assert after.run == before.run
         assert await asyncio.to_thread(market.end) == 0
     query = "SELECT count(*), count(DISTINCT tick_number), min(tick_number), max(tick_number)"
-    ticks = duckdb.sql(f"{query} FROM read_parquet('{archive}/ticks/**/*.parquet') GROUP BY symbol").fetchall()
+    ticks = duckdb.connect().execute(f"{query} FROM read_parquet('{archive}/ticks/**/*.parquet') GROUP BY symbol").fetchall()
     assert not list(archive.glob("gaps/**/*.parquet"))
     assert ticks
     for rows, distinct, first, last in ticks:

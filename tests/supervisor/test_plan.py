@@ -1,0 +1,45 @@
+"""Settings of main and the children that they make."""
+
+import pytest
+
+from marksim.supervisor import plan
+from marksim.supervisor.settings import MainSettings, read_settings
+
+
+def _arguments(name: str, settings: MainSettings) -> tuple[str, ...]:
+    return next(spec.arguments for spec in plan.children(settings) if spec.name == name)
+
+
+def test_repeated_set_reaches_children() -> None:
+    """Each `--set` counts, and the book and the engine get the same ones."""
+    settings = read_settings(["--set", "speed=5", "--set=seed=3"])
+    assert settings.set == ["speed=5", "seed=3"]
+    for name in ("orderbook", "engine"):
+        assert "speed=5,seed=3" in _arguments(name, settings)
+
+
+def test_seed_and_speed_are_the_scenarios_unless_given() -> None:
+    """Without flags the engine takes seed and speed from the scenario."""
+    assert not {"--seed", "--speed"} & set(_arguments("engine", MainSettings()))
+    assert {"--seed", "0", "--speed", "max"} <= set(_arguments("engine", MainSettings(seed=0, speed="max")))
+
+
+def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MARKSIM_MAIN__PORT stands for --port."""
+    monkeypatch.setenv("MARKSIM_MAIN__PORT", "9999")
+    assert read_settings([]).port == 9999
+
+
+def test_each_listener_has_a_port_and_a_flag() -> None:
+    """Every port by default is the design's, and each flag is one of main's."""
+    needs = plan.port_needs(MainSettings())
+    assert [need.port for need in needs] == [8765, 50051, 50052, 50054, 50053, 50056, 9091, 9092, 9093, 9094, 9108]
+    fields = {"--" + name.replace("_", "-") for name in MainSettings.model_fields}
+    assert {need.flag for need in needs} <= fields
+
+
+def test_readers_end_before_what_they_read() -> None:
+    """The order book ends last, and every child has its place in the end."""
+    staged = [name for stage in plan.STAGES for name in stage]
+    assert staged[-1] == "orderbook"
+    assert sorted(staged) == sorted(spec.name for spec in plan.children(MainSettings()))

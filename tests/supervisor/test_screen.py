@@ -1,0 +1,61 @@
+"""What the user sees, on a terminal and elsewhere."""
+
+import io
+
+from rich.console import Console
+
+from marksim.supervisor.screen import Screen
+from marksim.supervisor.status import Reading, status_line
+from marksim.v1 import engine_pb2
+
+SECOND_NS = 1_000_000_000
+STATUS = engine_pb2.EngineStatus(
+    state=engine_pb2.CLOCK_STATE_RUNNING, simulated_time_ns=1_736_121_646 * SECOND_NS, measured_speed=9.96
+)
+
+
+def test_status_is_a_line_each_ten_seconds() -> None:
+    """Where the output is no terminal the status is printed at once, then every 10 s."""
+    now = 0.0
+    output = io.StringIO()
+    with Screen(Console(file=output), clock=lambda: now) as screen:
+        for second in range(25):
+            now = float(second)
+            screen.status(f"at {second}")
+    assert output.getvalue().split("\n") == ["at 0", "at 10", "at 20", ""]
+
+
+def test_status_refreshes_on_a_terminal() -> None:
+    """On a terminal the last status is gone when the screen is left, and lines stay."""
+    output = io.StringIO()
+    with Screen(Console(file=output, force_terminal=True, width=80)) as screen:
+        screen.status("first")
+        screen.line("a line")
+        screen.status("starting", busy=True)
+    assert "a line" in output.getvalue()
+
+
+def test_brackets_are_no_markup() -> None:
+    """A log line with brackets is shown as it is."""
+    output = io.StringIO()
+    with Screen(Console(file=output)) as screen:
+        screen.line("symbols=['BTC/USD'] [red]")
+    assert output.getvalue() == "symbols=['BTC/USD'] [red]\n"
+
+
+def test_status_line_tells_all() -> None:
+    """The line has simulated time, speed, ticks a second, clients and memory."""
+    line = status_line(Reading(STATUS, 3.0, 83.4, {"edge": 100_000_000, "engine": 150_000_000}))
+    assert line == "2025-01-06 00:00:46 UTC  10.0x  83 ticks/s  3 clients  250 MB"
+
+
+def test_status_line_names_who_is_away() -> None:
+    """What does not answer is named, and no figure is made up for it."""
+    line = status_line(Reading(None, None, None, {"edge": 0, "engine": 1_000_000}))
+    assert line == "engine away  - ticks/s  - clients  1 MB  no answer: edge"
+
+
+def test_paused_clock_is_said() -> None:
+    """A clock that does not run says its state and why."""
+    waiting = engine_pb2.EngineStatus(state=engine_pb2.CLOCK_STATE_WAITING, message="the order book is away")
+    assert "waiting: the order book is away" in status_line(Reading(waiting, 0.0, 0.0, {}))
