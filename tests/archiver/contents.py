@@ -10,6 +10,11 @@ from tests.archiver.fake_book import SYMBOLS, columns, frame
 Row = tuple[object, ...]
 
 
+def files(root: Path, pattern: str) -> list[Path]:
+    """The archive's files that match."""
+    return sorted(root.glob(pattern))
+
+
 def integers(table: str) -> list[str]:
     """The columns of a table that came over the wire as integers."""
     return [name for name in TABLES[table].names or () if TABLES[table][name].itemsize == 8]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from marksim.store.parquet import TABLES
-from tests.archiver.contents import archived, served
+from tests.archiver.contents import archived, files, served
 from tests.archiver.fake_book import FakeBook, serving
 
 SEED = 20_261_124
@@ -46,6 +46,6 @@ async def test_no_row_is_lost_or_doubled_by_kill_9(tmp_path: Path) -> None:
             assert await process.wait() == 0
     for table in TABLES:
         assert archived(tmp_path, table) == served(table, 0, LAST), table
-    assert not list(tmp_path.glob("gaps/**/*.parquet"))
-    assert not list(tmp_path.glob("**/.*.tmp"))
+    assert not files(tmp_path, "gaps/**/*.parquet")
+    assert not files(tmp_path, "**/.*.tmp")
     assert len(book.requests) == KILLS + 1

@@ -14,7 +14,7 @@ from marksim.archiver.service import ArchiverService
 from marksim.archiver.settings import ArchiverSettings
 from marksim.runtime.service import Lifecycle
 from marksim.store.parquet import TABLES, read_table
-from tests.archiver.contents import archived, served
+from tests.archiver.contents import archived, files, served
 from tests.archiver.fake_book import FakeBook, serving
 
 
@@ -52,7 +52,7 @@ async def test_all_rows_are_stored_and_confirmed(tmp_path: Path) -> None:
     for table in TABLES:
         assert archived(tmp_path, table) == served(table, 0, 120), table
     assert gaps(tmp_path) == []
-    assert len(list(tmp_path.glob("trades/**/symbol=BTC%2FUSD/**/*.parquet"))) > 1
+    assert len(files(tmp_path, "trades/**/symbol=BTC%2FUSD/**/*.parquet")) > 1
 
 
 async def test_draining_stores_what_is_in_memory(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ async def test_draining_stores_what_is_in_memory(tmp_path: Path) -> None:
     async with serving(book) as address, archiving(tmp_path, address, rotate_s=600) as service:
         await until(lambda: service.stores()[0].used >= 70)
         await until(lambda: book.sent > 12)
-        assert not list(tmp_path.glob("trades/**/*.parquet"))
+        assert not files(tmp_path, "trades/**/*.parquet")
     assert archived(tmp_path, "executions") == served("executions", 0, 40)
 
 
@@ -69,7 +69,7 @@ async def test_memory_is_bounded_by_bytes(tmp_path: Path) -> None:
     """At the bound rows become files early, long before their time."""
     book = FakeBook(done=200)
     async with serving(book) as address, archiving(tmp_path, address, rotate_s=600, rotate_mib=0.05):
-        await until(lambda: len(list(tmp_path.glob("trades/**/*.parquet"))) >= 4)
+        await until(lambda: len(files(tmp_path, "trades/**/*.parquet")) >= 4)
     assert gaps(tmp_path) == []
 
 
@@ -115,7 +115,7 @@ async def test_a_new_run_is_kept_beside_the_old_one(tmp_path: Path) -> None:
     for run in ("run-1", "run-2"):
         assert archived(tmp_path, "quotes", run) == served("quotes", 0, 30), run
     assert gaps(tmp_path) == [("run-1", None, 31, None)]
-    row = read_table(next(tmp_path.glob("runs/run=run-1/**/part.parquet"))).to_pylist()[0]
+    row = read_table(files(tmp_path, "runs/run=run-1/**/part.parquet")[0]).to_pylist()[0]
     assert row["ended"] == "lost: the run is gone" and row["seed"] == 42
 
 
