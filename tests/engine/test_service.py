@@ -33,7 +33,7 @@ class World:
 
 @asynccontextmanager
 async def _world(speed: str = "max") -> AsyncIterator[World]:
-    book = FakeBook(load_scenario("default"))  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
+    book = FakeBook(load_scenario("default"))  # the rest answers UNIMPLEMENTED
     server, port = await serve(book)
     engine = EngineService(EngineSettings(orderbook=[f"127.0.0.1:{port}"], speed=speed))
     lifecycle = Lifecycle(service="engine", grace_s=4.0)

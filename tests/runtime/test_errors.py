@@ -25,10 +25,10 @@ class Failing(Plain, engine_pb2_grpc.EngineServiceServicer):
         engine_pb2_grpc.add_EngineServiceServicer_to_server(self, server)
         return ("marksim.v1.EngineService",)
 
-    async def GetStatus(self, request: Any, context: Any) -> engine_pb2.GetStatusResponse:  # noqa: N802 - the contract names it
+    async def GetStatus(self, request: Any, context: Any) -> engine_pb2.GetStatusResponse:
         raise self.error
 
-    async def WatchStatus(self, request: Any, context: Any) -> AsyncIterator[engine_pb2.WatchStatusResponse]:  # noqa: N802 - the contract names it
+    async def WatchStatus(self, request: Any, context: Any) -> AsyncIterator[engine_pb2.WatchStatusResponse]:
         yield engine_pb2.WatchStatusResponse()
         raise self.error
 
@@ -36,7 +36,7 @@ class Failing(Plain, engine_pb2_grpc.EngineServiceServicer):
 async def failure(error: Exception) -> tuple[grpc.aio.AioRpcError, grpc.aio.AioRpcError]:
     """What the caller sees of the unary and of the streaming method."""
     # The stubs call a servicer abstract that leaves methods out; gRPC itself does not mind.
-    service = Failing(error)  # type: ignore[abstract]
+    service = Failing(error)
     async with served(service, "engine") as running, open_channel(running.address) as channel:
         stub = engine_pb2_grpc.EngineServiceStub(channel)
         with pytest.raises(grpc.aio.AioRpcError) as unary:

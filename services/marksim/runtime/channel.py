@@ -5,7 +5,7 @@ from typing import Final
 
 import grpc
 import grpc.aio
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2
 
 from marksim.runtime.errors import DETAILS_KEY
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 from google.protobuf import any_pb2
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2
 
 from marksim.core.errors import Away, Denied, Exhausted, InvalidInput, MarksimError, NotFound, NotNow, Unsupported
 from marksim.runtime.identity import principal_of, set_principal
