@@ -162,12 +162,14 @@ class Sequencer:
         end_ns = run.end_ns(message.window)
         begin_ns = end_ns - run.started.lookahead_ns
         commands: dict[str, Records] = {}
+        empty: set[str] = set()
         for part in message.commands:
             self.instrument(part.symbol)
-            if part.symbol in commands:
+            if part.symbol in commands or part.symbol in empty:
                 raise InvalidInput(f"symbol {part.symbol} stands twice in window {message.window}: send its rows as one")
             rows = decode_columns(part.commands, COMMAND)
             if not len(rows):
+                empty.add(part.symbol)
                 continue
             if rows["account"].max() >= OUTSIDE_ACCOUNTS_FROM or rows["account"].min() < 0:
                 raise InvalidInput("column account: an engine's accounts lie from 0 up to 2^62")

@@ -1,0 +1,21 @@
+"""The market that most tests here trade on."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from marksim.core.book.warm import compile_kernels
+from tests.orderbook.market import Market, served
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled() -> None:
+    """As the service does before it is ready."""
+    compile_kernels()
+
+
+@pytest_asyncio.fixture
+async def market() -> AsyncIterator[Market]:
+    async with served() as served_market:
+        yield served_market

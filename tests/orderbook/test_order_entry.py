@@ -1,0 +1,306 @@
+"""Outside orders go first in their window, have one effect each, and say clearly why they cannot."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+
+from marksim.core.types import Side
+from marksim.orderbook.outside import account_number
+from marksim.v1 import orderbook_pb2 as pb
+from marksim.v1 import types_pb2
+from tests.orderbook.market import START_NS, SYMBOL, Market, limit, order_request, refused, served
+
+INVALID = grpc.StatusCode.INVALID_ARGUMENT
+UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
+
+
+def name(client_order_id: str = "one") -> dict[str, str]:
+    return {"account": "alice", "symbol": SYMBOL, "client_order_id": client_order_id}
+
+
+def test_account_number_is_stated() -> None:
+    """An outside account's number is 2^62 + the first 61 bits of SHA-256 of its name, on every shard."""
+    assert account_number("alice") == (1 << 62) + (0x2BD806C97F0E00AF >> 3)
+
+
+async def test_order_trades_in_its_window(market: Market) -> None:
+    """The reply comes with the window, carries its fills, and the trade shows everywhere."""
+    engine = await market.engine()
+    await engine.window(0, limit(1, Side.SELL, 99_990, 4))
+    task = market.submitting()
+    await market.queued(1)
+    await engine.window(1)
+    response = await task
+    order = response.order
+    assert (response.window, response.run, order.status) == (1, market.run, types_pb2.ORDER_STATUS_PARTIALLY_FILLED)
+    assert (order.leaves_quantity, order.filled_quantity, order.average_price) == ("0.006", "0.004", "49995.000000")
+    (fill,) = response.fills
+    assert (fill.price, fill.quantity, fill.liquidity) == ("49995.00", "0.004", types_pb2.LIQUIDITY_TAKER)
+    assert order.accepted_time_ns == START_NS + 50_000_000
+    public = await market.stub.ListTrades(pb.ListTradesRequest(symbol=SYMBOL))
+    own = await market.stub.ListTrades(pb.ListTradesRequest(symbol=SYMBOL, account="alice"))
+    assert [trade.sequence for trade in public.trades] == [trade.sequence for trade in own.trades] == [fill.sequence]
+    position = (await market.stub.GetPosition(pb.GetPositionRequest(account="alice"))).positions[0]
+    assert (position.quantity, position.cash, position.trades) == ("0.004", "-199.9800", 1)
+
+
+async def test_outside_orders_go_first_in_order_of_arrival(market: Market) -> None:
+    """They come before the engine's orders of the same window, and among themselves by arrival."""
+    engine = await market.engine()
+    tasks = []
+    for number, client_order_id in enumerate(("first", "second"), 1):
+        tasks.append(market.submitting(client_order_id))
+        await market.queued(number)
+    await engine.window(0, limit(1, Side.BUY, 100_000, 5), limit(2, Side.SELL, 100_000, 15, account=2))
+    first, second = await asyncio.gather(*tasks)
+    assert (first.order.order_id, second.order.order_id) == (1, 2)
+    assert (first.order.status, second.order.filled_quantity) == (types_pb2.ORDER_STATUS_FILLED, "0.005")
+
+
+async def test_later_fills_of_a_resting_order_are_seen(market: Market) -> None:
+    """A resting order that others trade with fills as a maker, and its owner can see it."""
+    engine = await market.engine()
+    task = market.submitting()
+    await market.queued(1)
+    await engine.window(0)
+    assert not (await task).fills
+    await engine.window(1, limit(1, Side.SELL, 100_000, 10))
+    order = (await market.stub.GetOrder(pb.GetOrderRequest(**name()))).order
+    assert (order.status, order.filled_quantity) == (types_pb2.ORDER_STATUS_FILLED, "0.010")
+    (trade,) = (await market.stub.ListTrades(pb.ListTradesRequest(symbol=SYMBOL, account="alice"))).trades
+    assert (trade.fill.liquidity, trade.taker_side) == (types_pb2.LIQUIDITY_MAKER, types_pb2.SIDE_SELL)
+
+
+async def test_same_client_order_id_has_no_second_effect(market: Market) -> None:
+    """Sent again, waiting or done, even with other contents or without an engine, the order is returned as it is."""
+    engine = await market.engine()
+    tasks = [market.submitting()]
+    await market.queued(1)
+    tasks.append(market.submitting(price="40000"))
+    await asyncio.sleep(0.05)
+    await engine.window(0)
+    first, second = await asyncio.gather(*tasks)
+    assert first == second and first.order.price == "50000.00"
+    engine.call.cancel()
+    await market.settled(connected=False)
+    assert await market.submit() == first
+    assert len((await market.stub.ListOrders(pb.ListOrdersRequest(account="alice"))).orders) == 1
+
+
+async def test_cancel_takes_what_is_left(market: Market) -> None:
+    """A cancel waits for its window; a second one changes nothing."""
+    engine = await market.engine()
+    task = market.submitting()
+    await market.queued(1)
+    await engine.window(0)
+    await task
+    cancel = asyncio.ensure_future(market.stub.CancelOrder(pb.CancelOrderRequest(**name())))
+    await market.queued(1)
+    await engine.window(1)
+    response = await cancel
+    assert (response.window, response.order.status) == (1, types_pb2.ORDER_STATUS_CANCELLED)
+    assert response.order.reason == types_pb2.REASON_REQUESTED
+    assert (await market.stub.CancelOrder(pb.CancelOrderRequest(**name()))).order == response.order
+    open_only = pb.ListOrdersRequest(account="alice", open_only=True)
+    assert not (await market.stub.ListOrders(open_only)).orders
+
+
+async def test_order_and_its_cancel_may_share_a_window(market: Market) -> None:
+    """A cancel of an order that still waits comes after it in the same window."""
+    engine = await market.engine()
+    task = market.submitting()
+    await market.queued(1)
+    cancel = asyncio.ensure_future(market.stub.CancelOrder(pb.CancelOrderRequest(**name())))
+    await market.queued(2)
+    await engine.window(0)
+    assert (await cancel).order.status == types_pb2.ORDER_STATUS_CANCELLED
+    assert (await task).order.order_id == 1
+
+
+async def test_rejected_order_says_why(market: Market) -> None:
+    """An order that is well formed but that the book refuses comes back REJECTED with the reason."""
+    engine = await market.engine()
+    task = market.submitting(price="999999")
+    await market.queued(1)
+    await engine.window(0)
+    order = (await task).order
+    assert (order.status, order.reason) == (types_pb2.ORDER_STATUS_REJECTED, types_pb2.REASON_PRICE_BAND)
+
+
+async def test_no_engine_is_unavailable(market: Market) -> None:
+    """Without an engine there is no window to wait for."""
+    assert (await refused(market.stub.SubmitOrder(order_request())))[:2] == (UNAVAILABLE, "ENGINE_AWAY")
+
+
+async def test_engine_that_goes_away_fails_what_waits(market: Market) -> None:
+    """Nothing is half done: the waiting order is gone, and its id is free again."""
+    engine = await market.engine()
+    task = asyncio.ensure_future(refused(market.stub.SubmitOrder(order_request())))
+    await market.queued(1)
+    engine.call.cancel()
+    assert (await task)[:2] == (UNAVAILABLE, "ENGINE_AWAY")
+    await market.queued(0)
+    assert not (await market.stub.ListOrders(pb.ListOrdersRequest(account="alice"))).orders
+    again = await market.engine()
+    second = market.submitting(price="40000")
+    await market.queued(1)
+    await again.window(0)
+    assert (await second).order.price == "40000.00"
+
+
+async def test_paused_market_refuses_unless_asked_to_queue(market: Market) -> None:
+    """Pause, submit, step, look works; who does not ask for it is told that the market is paused."""
+    engine = await market.engine()
+    waiting = asyncio.ensure_future(refused(market.stub.SubmitOrder(order_request("early"))))
+    await market.queued(1)
+    await engine.pause()
+    assert (await waiting)[:2] == (grpc.StatusCode.FAILED_PRECONDITION, "MARKET_PAUSED")
+    refusal = await refused(market.stub.SubmitOrder(order_request()))
+    assert refusal[:2] == (grpc.StatusCode.FAILED_PRECONDITION, "MARKET_PAUSED")
+    task = market.submitting(queue_while_paused=True)
+    await market.queued(1)
+    await engine.window(0)
+    assert (await task).order.status == types_pb2.ORDER_STATUS_OPEN
+    await engine.pause(False)
+    await market.settled(paused=False)
+
+
+async def test_queue_is_bounded() -> None:
+    """One command too many is refused, and those before it are not hurt."""
+    async with served(outside_queue=1) as market:
+        engine = await market.engine()
+        task = market.submitting()
+        await market.queued(1)
+        refusal = await refused(market.stub.SubmitOrder(order_request("two")))
+        assert refusal[:2] == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")
+        await engine.window(0)
+        assert (await task).order.status == types_pb2.ORDER_STATUS_OPEN
+        (queue,) = [store for store in market.service.stores() if store.name == "outside_queue"]
+        assert (queue.used, queue.capacity, queue.dropped) == (0, 1, 1)
+
+
+async def test_idle_account_gives_way_but_an_open_one_does_not() -> None:
+    """At the bound of accounts, a new one takes the place of one with nothing open, or is refused."""
+    async with served(outside_accounts=1) as market:
+        engine = await market.engine()
+        task = market.submitting()
+        await market.queued(1)
+        refusal = await refused(market.stub.SubmitOrder(order_request(account="bob")))
+        assert refusal[:2] == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_ACCOUNTS")
+        await engine.window(0, limit(1, Side.SELL, 100_000, 10))
+        await task
+        second = market.submitting(account="bob")
+        await market.queued(1)
+        await engine.window(1)
+        assert (await second).order.account == "bob"
+        assert not (await market.stub.ListOrders(pb.ListOrdersRequest(account="alice"))).orders
+
+
+async def test_oldest_closed_order_gives_way() -> None:
+    """At the bound of orders the oldest closed one is forgotten; with none closed, a new one is refused."""
+    async with served(outside_orders=1) as market:
+        engine = await market.engine()
+        for number, client_order_id in enumerate(("one", "two")):
+            task = market.submitting(client_order_id)
+            await market.queued(1)
+            if client_order_id == "one":
+                refusal = await refused(market.stub.SubmitOrder(order_request("more")))
+                assert refusal[:2] == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_ORDERS")
+            await engine.window(number, limit(number + 1, Side.SELL, 100_000, 10))
+            await task
+        assert (await refused(market.stub.GetOrder(pb.GetOrderRequest(**name("one")))))[0] == grpc.StatusCode.NOT_FOUND
+        assert (await market.stub.GetOrder(pb.GetOrderRequest(**name("two")))).order.client_order_id == "two"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"symbol": "DOGE/USD"}, "symbol 'DOGE/USD' is not traded here: give one of BTC/USD"),
+        ({"symbol": ""}, "give one of BTC/USD"),
+        ({"price": "50000.3"}, "price is 50000.3, no multiple of the tick size 0.50: try 50000 or 50000.5"),
+        ({"price": ""}, "price is empty"),
+        ({"price": "NaN"}, "price is 'NaN'"),
+        ({"price": "-1"}, "price is -1: it must not be negative"),
+        ({"price": "1" * 30}, "price is 1111"),
+        ({"quantity": "0"}, "quantity is 0: it must be greater than zero"),
+        ({"quantity": "-0.010"}, "quantity is -0.010: it must not be negative"),
+        ({"quantity": "99999999999"}, "quantity is 99999999999: give one between"),
+        ({"quantity": "inf"}, "quantity is 'inf'"),
+        ({"quantity": "1e1"}, "quantity is '1e1'"),
+        ({"quantity": " "}, "quantity is ' '"),
+        ({"quantity": ""}, "quantity is empty"),
+        ({"quantity": "0.00000000000000000000000000000001"}, "quantity has 34 characters"),
+        ({"side": 9}, "side is 9: give one of"),
+        ({"side": 0}, "side is missing"),
+        ({"order_type": 9}, "order_type is 9: give one of"),
+        ({"order_type": 0}, "order_type is missing"),
+        ({"time_in_force": 77}, "time_in_force is 77"),
+        ({"post_only": 77}, "post_only is 77"),
+        ({"self_trade_prevention": 77}, "self_trade_prevention is 77"),
+        ({"order_type": types_pb2.ORDER_TYPE_MARKET}, "price is '50000': leave it empty"),
+        ({"order_type": types_pb2.ORDER_TYPE_MARKET, "price": "", "time_in_force": 1}, "time_in_force is GTC"),
+        ({"account": ""}, "account is ''"),
+        ({"account": "a b"}, "account is 'a b': give 1 to 36 characters of"),
+        ({"account": "ä"}, "account is"),
+        ({"client_order_id": "x" * 37}, "client_order_id is"),
+        ({"client_order_id": "x\n"}, "client_order_id is"),
+    ],
+)
+async def test_bad_input_names_the_field_and_the_fix(market: Market, changed: dict[str, Any], message: str) -> None:
+    """Each wrong field is refused by name before anything is queued, whether or not an engine is there."""
+    code, _, text = await refused(market.stub.SubmitOrder(order_request(**changed)))
+    assert code == INVALID and message in text
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"order_type": types_pb2.ORDER_TYPE_STOP}, "order_type"),
+        ({"order_type": types_pb2.ORDER_TYPE_STOP_LIMIT}, "order_type"),
+        ({"time_in_force": types_pb2.TIME_IN_FORCE_FOK}, "time_in_force"),
+        ({"time_in_force": types_pb2.TIME_IN_FORCE_GTD}, "time_in_force"),
+        ({"time_in_force": types_pb2.TIME_IN_FORCE_AT_THE_OPEN}, "time_in_force"),
+        ({"stop_price": "1"}, "stop_price"),
+        ({"display_quantity": "1"}, "display_quantity"),
+        ({"min_quantity": "1"}, "min_quantity"),
+        ({"post_only": types_pb2.POST_ONLY_REJECT}, "post_only"),
+        ({"self_trade_prevention": types_pb2.SELF_TRADE_PREVENTION_CANCEL_BOTH}, "self_trade_prevention"),
+        ({"expire_time_ns": 1}, "expire_time_ns"),
+    ],
+)
+async def test_what_the_book_cannot_do_yet_is_unimplemented(market: Market, changed: dict[str, Any], field: str) -> None:
+    """The rest of the contract answers UNIMPLEMENTED and names the field."""
+    code, reason, text = await refused(market.stub.SubmitOrder(order_request(**changed)))
+    assert (code, reason) == (grpc.StatusCode.UNIMPLEMENTED, "UNSUPPORTED_FIELD") and text.startswith(field)
+
+
+async def test_rpcs_that_are_not_done_yet_say_what_to_do_instead(market: Market) -> None:
+    """AmendOrder, MassCancel and StreamExecutions are UNIMPLEMENTED with a way out."""
+    stub = market.stub
+    for call in (stub.AmendOrder(pb.AmendOrderRequest()), stub.MassCancel(pb.MassCancelRequest())):
+        assert (await refused(call))[:2] == (grpc.StatusCode.UNIMPLEMENTED, "UNSUPPORTED_RPC")
+    stream = stub.StreamExecutions(pb.StreamExecutionsRequest())
+    assert (await refused(stream.read()))[:2] == (grpc.StatusCode.UNIMPLEMENTED, "UNSUPPORTED_RPC")
+
+
+async def test_unknown_order_is_not_found(market: Market) -> None:
+    """Nobody sees or cancels an order of another account, or one that never was."""
+    await market.engine()
+    for call in (
+        market.stub.GetOrder(pb.GetOrderRequest(**name())),
+        market.stub.CancelOrder(pb.CancelOrderRequest(**name())),
+    ):
+        assert (await refused(call))[:2] == (grpc.StatusCode.NOT_FOUND, "UNKNOWN_ORDER")
+
+
+async def test_market_order_takes_or_is_cancelled(market: Market) -> None:
+    """A market order takes what is there; what finds nothing is cancelled for want of liquidity."""
+    engine = await market.engine()
+    task = market.submitting(order_type=types_pb2.ORDER_TYPE_MARKET, price="")
+    await market.queued(1)
+    await engine.window(0)
+    order = (await task).order
+    assert (order.status, order.reason) == (types_pb2.ORDER_STATUS_CANCELLED, types_pb2.REASON_NO_LIQUIDITY)
+    assert order.price == ""

@@ -1,0 +1,69 @@
+"""What people and bots may look at."""
+
+import grpc
+import pytest
+
+from marksim.core.types import Side
+from marksim.v1 import orderbook_pb2 as pb
+from tests.orderbook.market import LOOKAHEAD_NS, START_NS, SYMBOL, Market, limit, refused
+
+
+async def test_book_before_the_first_engine(market: Market) -> None:
+    """Before any run the book is empty and says so; the tick shows the opening reference."""
+    book = await market.stub.GetBook(pb.GetBookRequest(symbol=SYMBOL))
+    assert (book.run, book.HasField("window"), len(book.bids), book.tick.tick_number) == ("", False, 0, 0)
+    run = await market.stub.GetRun(pb.GetRunRequest())
+    assert (run.run, run.term, run.engine_connected, len(run.scenario_hash)) == ("", 0, False, 64)
+
+
+async def test_book_is_best_first_and_bounded(market: Market) -> None:
+    """Bids fall, asks rise, and no more levels come than were asked for."""
+    engine = await market.engine()
+    bids = [limit(number, Side.BUY, 100_000 - number, number) for number in range(1, 13)]
+    asks = [limit(100 + number, Side.SELL, 100_000 + number, number) for number in range(1, 13)]
+    await engine.window(0, *bids, *asks)
+    book = await market.stub.GetBook(pb.GetBookRequest(symbol=SYMBOL))
+    assert (len(book.bids), len(book.asks)) == (10, 10)
+    assert (book.bids[0].price, book.asks[0].price, book.asks[1].quantity) == ("49999.50", "50000.50", "0.002")
+    assert (book.window, book.time_ns, book.sequence) == (0, START_NS + LOOKAHEAD_NS, 24)
+    assert len((await market.stub.GetBook(pb.GetBookRequest(symbol=SYMBOL, depth=1_000))).bids) == 12
+
+
+async def test_instruments_are_listed(market: Market) -> None:
+    """ListInstruments names symbol, steps and shard."""
+    (instrument,) = (await market.stub.ListInstruments(pb.ListInstrumentsRequest())).instruments
+    assert (instrument.symbol, instrument.tick_size, instrument.lot_size, instrument.shard) == (SYMBOL, "0.50", "0.001", 0)
+
+
+async def test_latest_trades_come_newest_first(market: Market) -> None:
+    """ListTrades returns at most what was asked for, newest first, and never more than 10,000 are kept."""
+    engine = await market.engine()
+    for number in range(3):
+        sells = [limit(10_000 * number + row, Side.SELL, 100_000, 1) for row in range(1, 5_001)]
+        buy = limit(10_000 * number + 9_000, Side.BUY, 100_000, 5_000, account=2)
+        await engine.window(number, *sells, buy)
+    trades = (await market.stub.ListTrades(pb.ListTradesRequest(symbol=SYMBOL, limit=1_000))).trades
+    sequences = [trade.sequence for trade in trades]
+    assert len(sequences) == 1_000 and sequences == list(range(sequences[0], sequences[0] - 1_000, -1))
+    assert len(market.service.sequencer.shard.books[SYMBOL].trades.newest(20_000)) == 10_000
+
+
+@pytest.mark.parametrize("request_", [pb.GetBookRequest(symbol="X"), pb.GetBookRequest(symbol=SYMBOL, depth=1_001)])
+async def test_bad_book_request_is_refused(market: Market, request_: pb.GetBookRequest) -> None:
+    """An unknown symbol and too deep a book are refused with the fix."""
+    assert (await refused(market.stub.GetBook(request_)))[0] == grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_too_many_trades_are_refused(market: Market) -> None:
+    """More rows than the contract allows are refused, not cut in silence."""
+    code, _, message = await refused(market.stub.ListTrades(pb.ListTradesRequest(symbol=SYMBOL, limit=1_001)))
+    assert code == grpc.StatusCode.INVALID_ARGUMENT and "at most 1000" in message
+
+
+async def test_stores_tell_their_fill(market: Market) -> None:
+    """Order slots, ring and recorded answers are counted."""
+    engine = await market.engine()
+    await engine.window(0, limit(1, Side.BUY, 100_000, 1))
+    stores = {store.name: store for store in market.service.stores()}
+    assert (stores["order_slots"].used, stores["recorded_windows"].used, stores["frame_ring"].used) == (1, 1, 1)
+    assert stores["frame_ring"].used_bytes < stores["frame_ring"].capacity_bytes == 1 << 20
