@@ -77,9 +77,7 @@ class Clock:
         self.paused = True
         await self._notify()
         async with self._changed:
-            await self._changed.wait_for(
-                lambda: self._held or self.stopping or not self.paused
-            )
+            await self._changed.wait_for(lambda: self._held or self.stopping or not self.paused)
 
     async def resume(self) -> None:
         self.paused = False
@@ -88,9 +86,7 @@ class Clock:
     async def step(self, windows: int) -> None:
         """Run windows of a paused market, one after the other and without pacing; returns when they are done."""
         if not self.paused:
-            raise NotNow(
-                "the market is running: pause it before stepping", reason="NOT_PAUSED"
-            )
+            raise NotNow("the market is running: pause it before stepping", reason="NOT_PAUSED")
         self._steps += windows
         await self._notify()
         async with self._changed:
@@ -102,9 +98,7 @@ class Clock:
 
     async def run_until(self, until_ns: int, sim_ns: int) -> None:
         if until_ns <= sim_ns:
-            raise InvalidInput(
-                f"simulated_time_ns {until_ns} is not after the present {sim_ns}: name a later time"
-            )
+            raise InvalidInput(f"simulated_time_ns {until_ns} is not after the present {sim_ns}: name a later time")
         self.until_ns = until_ns
         await self.resume()
 
@@ -117,9 +111,7 @@ class Clock:
         self._held = True
         await self._notify()
         async with self._changed:
-            await self._changed.wait_for(
-                lambda: not self.paused or self._steps > 0 or self.stopping
-            )
+            await self._changed.wait_for(lambda: not self.paused or self._steps > 0 or self.stopping)
         self._held = False
         self.restart(sim_ns)
 

@@ -117,17 +117,13 @@ class Driver:
         offered = [symbol for shard in self.shards for symbol in shard.symbols]
         wanted = [instrument.symbol for instrument in self.scenario.instruments()]
         if sorted(offered) != sorted(wanted):
-            raise Refused(
-                f"the order books trade {sorted(offered)} but the scenario needs {sorted(wanted)}: same scenario?"
-            )
+            raise Refused(f"the order books trade {sorted(offered)} but the scenario needs {sorted(wanted)}: same scenario?")
 
     async def _windows(self) -> None:
         lookahead_ns = self.scenario.lookahead_ns
         while True:
             start_ns = self.simulated_time_ns
-            self.state = (
-                pb.CLOCK_STATE_PAUSED if self.clock.paused else pb.CLOCK_STATE_RUNNING
-            )
+            self.state = pb.CLOCK_STATE_PAUSED if self.clock.paused else pb.CLOCK_STATE_RUNNING
             self.message = ""
             if not await self.clock.wait_for(start_ns, start_ns + lookahead_ns):
                 return
@@ -139,17 +135,13 @@ class Driver:
         commands = self.engine.collect(window)
         sent = time.monotonic()
         outcomes = {}
-        for part in await asyncio.gather(
-            *(shard.trade(window, _part(shard, commands)) for shard in self.shards)
-        ):
+        for part in await asyncio.gather(*(shard.trade(window, _part(shard, commands)) for shard in self.shards)):
             outcomes.update(part)
         answered = time.monotonic()
         self.engine.deliver(window, outcomes)
         for symbol, outcome in outcomes.items():
             if outcome.tick is not None:
-                self.trades_total += outcome.tick.trades_total - self._trades.get(
-                    symbol, 0
-                )
+                self.trades_total += outcome.tick.trades_total - self._trades.get(symbol, 0)
                 self._trades[symbol] = outcome.tick.trades_total
         self.windows += 1
         self.agents_s += (sent - begun) + (time.monotonic() - answered)
@@ -157,9 +149,7 @@ class Driver:
 
 
 def _part(shard: Shard, commands: dict[str, Records]) -> dict[str, Records]:
-    return {
-        symbol: rows for symbol, rows in commands.items() if symbol in shard.symbols
-    }
+    return {symbol: rows for symbol, rows in commands.items() if symbol in shard.symbols}
 
 
 def _log_failure(failure: AgentFailure) -> None:

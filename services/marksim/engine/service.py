@@ -41,9 +41,7 @@ LAG = Gauge(
     "marksim_engine_lag_seconds",
     "How far the clock is behind where its speed would have it.",
 )
-SLIPS = Gauge(
-    "marksim_engine_slips", "Slips of over one wall second that were dropped."
-)
+SLIPS = Gauge("marksim_engine_slips", "Slips of over one wall second that were dropped.")
 SHARE = Gauge(
     "marksim_engine_time_share_ratio",
     "Share of the last second by what it went to.",
@@ -59,9 +57,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
 
     def __init__(self, settings: EngineSettings) -> None:
         try:
-            self.scenario = load_scenario(
-                settings.scenario, settings.set, settings.seed
-            )
+            self.scenario = load_scenario(settings.scenario, settings.set, settings.seed)
         except MarksimError as error:
             log.error("scenario refused", reason=error.message)
             raise SystemExit(EXIT_USAGE) from None
@@ -76,9 +72,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         return (pb.DESCRIPTOR.services_by_name["EngineService"].full_name,)
 
     async def run(self, lifecycle: Lifecycle) -> None:
-        self.driver = Driver(
-            self.scenario, self.clock, [Shard(address) for address in self.addresses]
-        )
+        self.driver = Driver(self.scenario, self.clock, [Shard(address) for address in self.addresses])
         driving = asyncio.create_task(self.driver.drive())
         measuring = asyncio.create_task(self._measure(self.driver))
         draining = asyncio.create_task(lifecycle.draining.wait())
@@ -108,9 +102,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         queued = self.driver.engine.queued if self.driver else 0
         return (Store("events", StoreKind.QUEUE, used=queued),)
 
-    async def GetStatus(
-        self, request: pb.GetStatusRequest, context: Any
-    ) -> pb.GetStatusResponse:
+    async def GetStatus(self, request: pb.GetStatusRequest, context: Any) -> pb.GetStatusResponse:
         return pb.GetStatusResponse(status=self._status())
 
     async def Pause(self, request: pb.PauseRequest, context: Any) -> pb.PauseResponse:
@@ -118,58 +110,38 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         await self._tell_books()
         return pb.PauseResponse(status=self._status())
 
-    async def Resume(
-        self, request: pb.ResumeRequest, context: Any
-    ) -> pb.ResumeResponse:
+    async def Resume(self, request: pb.ResumeRequest, context: Any) -> pb.ResumeResponse:
         await self.clock.resume()
         await self._tell_books()
         return pb.ResumeResponse(status=self._status())
 
     async def Step(self, request: pb.StepRequest, context: Any) -> pb.StepResponse:
         if request.windows > MAX_STEP_WINDOWS:
-            raise InvalidInput(
-                f"windows is {request.windows}: step at most {MAX_STEP_WINDOWS} at once"
-            )
+            raise InvalidInput(f"windows is {request.windows}: step at most {MAX_STEP_WINDOWS} at once")
         await self.clock.step(request.windows or 1)
         return pb.StepResponse(status=self._status())
 
-    async def SetSpeed(
-        self, request: pb.SetSpeedRequest, context: Any
-    ) -> pb.SetSpeedResponse:
+    async def SetSpeed(self, request: pb.SetSpeedRequest, context: Any) -> pb.SetSpeedResponse:
         await self.clock.set_factor(_factor(request.speed), self._simulated_time_ns())
         return pb.SetSpeedResponse(status=self._status())
 
-    async def RunUntil(
-        self, request: pb.RunUntilRequest, context: Any
-    ) -> pb.RunUntilResponse:
+    async def RunUntil(self, request: pb.RunUntilRequest, context: Any) -> pb.RunUntilResponse:
         await self.clock.run_until(request.simulated_time_ns, self._simulated_time_ns())
         await self._tell_books()
         return pb.RunUntilResponse(status=self._status())
 
-    async def InjectEvent(
-        self, request: pb.InjectEventRequest, context: Any
-    ) -> pb.InjectEventResponse:
-        raise Unsupported(
-            "InjectEvent is part of the contract, but this engine does not inject events yet"
-        )
+    async def InjectEvent(self, request: pb.InjectEventRequest, context: Any) -> pb.InjectEventResponse:
+        raise Unsupported("InjectEvent is part of the contract, but this engine does not inject events yet")
 
-    async def WatchStatus(
-        self, request: pb.WatchStatusRequest, context: Any
-    ) -> AsyncIterator[pb.WatchStatusResponse]:
+    async def WatchStatus(self, request: pb.WatchStatusRequest, context: Any) -> AsyncIterator[pb.WatchStatusResponse]:
         if request.interval_ms and request.interval_ms < MIN_WATCH_MS:
-            raise InvalidInput(
-                f"interval_ms is {request.interval_ms}: must be 0 or at least {MIN_WATCH_MS}"
-            )
+            raise InvalidInput(f"interval_ms is {request.interval_ms}: must be 0 or at least {MIN_WATCH_MS}")
         interval_s = (request.interval_ms or DEFAULT_WATCH_MS) / 1_000
         while not self._ending.is_set():
             status = self._status()
             yield pb.WatchStatusResponse(status=status)
             waited = 0.0
-            while (
-                waited < interval_s
-                and not self._ending.is_set()
-                and self._state() == status.state
-            ):
+            while waited < interval_s and not self._ending.is_set() and self._state() == status.state:
                 await asyncio.sleep(min(0.1, interval_s - waited))
                 waited += 0.1
 
@@ -183,9 +155,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         if running and not all(shard.connected for shard in self.driver.shards):
             return pb.CLOCK_STATE_WAITING
         if running:
-            return (
-                pb.CLOCK_STATE_PAUSED if self.clock.paused else pb.CLOCK_STATE_RUNNING
-            )
+            return pb.CLOCK_STATE_PAUSED if self.clock.paused else pb.CLOCK_STATE_RUNNING
         return self.driver.state
 
     async def _tell_books(self) -> None:
@@ -211,9 +181,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
             simulated_time_ns=self._simulated_time_ns(),
             start_time_ns=self.scenario.start_ns,
             lookahead_ns=self.scenario.lookahead_ns,
-            speed=pb.Speed(max=True)
-            if pacer.factor is None
-            else pb.Speed(factor=pacer.factor),
+            speed=pb.Speed(max=True) if pacer.factor is None else pb.Speed(factor=pacer.factor),
             measured_speed=self.clock.measured_speed,
             lag_seconds=pacer.lag_s,
             slips=pacer.slips,
@@ -235,9 +203,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
             now = (driver.agents_s, driver.book_s, self.clock.idle_s)
             self._shares = (now[0] - spent[0], now[1] - spent[1], now[2] - spent[2])
             spent = now
-            for part, share in zip(
-                ("agents", "book", "idle"), self._shares, strict=True
-            ):
+            for part, share in zip(("agents", "book", "idle"), self._shares, strict=True):
                 SHARE.labels(part).set(share)
             counts = (
                 driver.windows,
@@ -245,9 +211,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
                 driver.trades_total,
                 driver.runs,
             )
-            for counter, value, before in zip(
-                (WINDOWS, ORDERS, TRADES, RUNS), counts, counted, strict=True
-            ):
+            for counter, value, before in zip((WINDOWS, ORDERS, TRADES, RUNS), counts, counted, strict=True):
                 counter.inc(value - before if value >= before else value)
             counted = counts
             SIMULATED.set(driver.simulated_time_ns / 1e9)

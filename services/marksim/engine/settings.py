@@ -23,15 +23,11 @@ def parse_speed(value: object) -> float | None:
 class EngineSettings(ServiceSettings):
     """Flags of `python -m marksim.engine`."""
 
-    grpc_port: Port = Field(
-        50052, description="port of the gRPC server; 0 means any free one"
-    )
+    grpc_port: Port = Field(50052, description="port of the gRPC server; 0 means any free one")
     orderbook: Annotated[list[str], Field(min_length=1)] = Field(
         ["localhost:50051"], description="addresses of the order books, one a shard"
     )
-    scenario: str = Field(
-        "default", description="name of a ready scenario, or path of a scenario file"
-    )
+    scenario: str = Field("default", description="name of a ready scenario, or path of a scenario file")
     set: list[str] = Field(
         [],
         description="overrides of the scenario: path=value, such as agents.maker.count=2",

@@ -38,17 +38,11 @@ class Shard:
         self.symbols: tuple[str, ...] = ()
         self.last_window: int | None = None
         self._channel = open_channel(address)
-        self._stub: orderbook_pb2_grpc.OrderBookServiceAsyncStub = (
-            orderbook_pb2_grpc.OrderBookServiceStub(self._channel)
-        )
-        self._call: (
-            grpc.aio.StreamStreamCall[pb.TradeRequest, pb.TradeResponse] | None
-        ) = None
+        self._stub: orderbook_pb2_grpc.OrderBookServiceAsyncStub = orderbook_pb2_grpc.OrderBookServiceStub(self._channel)
+        self._call: grpc.aio.StreamStreamCall[pb.TradeRequest, pb.TradeResponse] | None = None
         self._open = pb.OpenRun()
         self._pace = pb.Pace()
-        self._writing = (
-            asyncio.Lock()
-        )  # a stream takes one message at a time; pace may come beside a window
+        self._writing = asyncio.Lock()  # a stream takes one message at a time; pace may come beside a window
 
     async def highest_term(self) -> int:
         """The highest term the book has seen; waits for the book for as long as it takes. Learns its symbols too."""
@@ -56,9 +50,7 @@ class Shard:
         while True:
             try:
                 run = await self._stub.GetRun(pb.GetRunRequest(), timeout=5)
-                listed = await self._stub.ListInstruments(
-                    pb.ListInstrumentsRequest(), timeout=5
-                )
+                listed = await self._stub.ListInstruments(pb.ListInstrumentsRequest(), timeout=5)
             except grpc.aio.AioRpcError as error:
                 if not waited:
                     log.info(
@@ -101,19 +93,13 @@ class Shard:
         except grpc.aio.AioRpcError:
             self._drop()
 
-    async def trade(
-        self, window: int, commands: Mapping[str, Records]
-    ) -> dict[str, SymbolOutcome]:
+    async def trade(self, window: int, commands: Mapping[str, Records]) -> dict[str, SymbolOutcome]:
         """Send a window and return what it did, however often the connection breaks. Raises RunLost or Refused."""
         mine = [
-            pb.SymbolCommands(
-                symbol=symbol, commands=encode_columns(rows, types_pb2.CommandColumns)
-            )
+            pb.SymbolCommands(symbol=symbol, commands=encode_columns(rows, types_pb2.CommandColumns))
             for symbol, rows in commands.items()
         ]
-        request = pb.TradeRequest(
-            window=pb.WindowCommands(window=window, commands=mine)
-        )
+        request = pb.TradeRequest(window=pb.WindowCommands(window=window, commands=mine))
         while True:
             try:
                 answer = await self._exchange(request)
@@ -147,9 +133,7 @@ class Shard:
                 asyncio.InvalidStateError,
                 TimeoutError,
             ) as error:
-                log.debug(
-                    "stream was gone already", address=self.address, reason=str(error)
-                )
+                log.debug("stream was gone already", address=self.address, reason=str(error))
         self._drop()
         await self._channel.close()
 
@@ -191,9 +175,7 @@ class Shard:
 
     def _raise_if_final(self, error: grpc.aio.AioRpcError) -> None:
         if error_reason(error) in FINAL_REASONS:
-            raise Refused(
-                f"{self.address} refuses this engine: {peer_error(error)}"
-            ) from error
+            raise Refused(f"{self.address} refuses this engine: {peer_error(error)}") from error
 
 
 async def _write(

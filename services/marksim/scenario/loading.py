@@ -16,16 +16,10 @@ MAX_EXTENDS = 8
 
 def ready_scenarios() -> list[str]:
     """Names of the scenarios that come with the package."""
-    return sorted(
-        entry.name.removesuffix(".yaml")
-        for entry in _ready().iterdir()
-        if entry.name.endswith(".yaml")
-    )
+    return sorted(entry.name.removesuffix(".yaml") for entry in _ready().iterdir() if entry.name.endswith(".yaml"))
 
 
-def load_scenario(
-    reference: str, overrides: Sequence[str] = (), seed: int | None = None
-) -> Scenario:
+def load_scenario(reference: str, overrides: Sequence[str] = (), seed: int | None = None) -> Scenario:
     """Resolve a scenario.
 
     `reference` is the name of a ready scenario or the path of a YAML file; each override is `path=value`, where the path
@@ -49,21 +43,15 @@ def _ready() -> Any:
 
 def _read(reference: str, depth: int) -> dict[str, Any]:
     if depth > MAX_EXTENDS:
-        raise InvalidInput(
-            f"scenario {reference}: extends more than {MAX_EXTENDS} others; is it a circle?"
-        )
+        raise InvalidInput(f"scenario {reference}: extends more than {MAX_EXTENDS} others; is it a circle?")
     try:
         content = yaml.safe_load(_text(reference))
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"scenario {reference}: cannot be read: {error}") from None
     except yaml.YAMLError as error:
-        raise InvalidInput(
-            f"scenario {reference}: is not valid YAML: {' '.join(str(error).split())}"
-        ) from None
+        raise InvalidInput(f"scenario {reference}: is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
-        raise InvalidInput(
-            f"scenario {reference}: must be a mapping that begins with `schema: 1`"
-        )
+        raise InvalidInput(f"scenario {reference}: must be a mapping that begins with `schema: 1`")
     base = content.pop("extends", None)
     return content if base is None else _merge(_read(str(base), depth + 1), content)
 
@@ -83,20 +71,14 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
-        merged[key] = (
-            _merge(below, value)
-            if isinstance(below, dict) and isinstance(value, dict)
-            else value
-        )
+        merged[key] = _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return merged
 
 
 def _apply(content: dict[str, Any], override: str) -> None:
     path, equals, text = override.partition("=")
     if not equals or not path:
-        raise InvalidInput(
-            f"--set {override}: must be path=value, such as agents.maker.count=2"
-        )
+        raise InvalidInput(f"--set {override}: must be path=value, such as agents.maker.count=2")
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
@@ -113,19 +95,12 @@ def _apply(content: dict[str, Any], override: str) -> None:
 def _enter(place: Any, key: str, override: str) -> Any:
     if isinstance(place, dict):
         return place.setdefault(key, {})
-    entries = [
-        entry
-        for entry in place
-        if isinstance(entry, dict) and key in (entry.get("name"), entry.get("symbol"))
-    ]
+    entries = [entry for entry in place if isinstance(entry, dict) and key in (entry.get("name"), entry.get("symbol"))]
     if not entries:
         raise InvalidInput(f"--set {override}: there is no entry named {key}")
     return entries[0]
 
 
 def _sentence(error: ValidationError) -> str:
-    problems = (
-        f"{'.'.join(map(str, one['loc'])) or 'file'}: {one['msg']}"
-        for one in error.errors()
-    )
+    problems = (f"{'.'.join(map(str, one['loc'])) or 'file'}: {one['msg']}" for one in error.errors())
     return "; ".join(problems)

@@ -30,9 +30,7 @@ def _decimal(value: object) -> str:
     try:
         number = Fraction(text)
     except (ValueError, ZeroDivisionError):
-        raise ValueError(
-            f"must be a decimal number such as 0.50, not {text!r}"
-        ) from None
+        raise ValueError(f"must be a decimal number such as 0.50, not {text!r}") from None
     if "/" in text or number <= 0:
         raise ValueError(f"must be a decimal number above 0, not {text!r}")
     return text
@@ -70,16 +68,9 @@ class InstrumentModel(_Model):
             ("max_quantity", self.lot_size),
         ):
             value = getattr(self, field)
-            if (
-                value is not None
-                and (Fraction(value) / Fraction(step)).denominator != 1
-            ):
+            if value is not None and (Fraction(value) / Fraction(step)).denominator != 1:
                 raise ValueError(f"{field} {value} is not a multiple of {step}")
-        if (
-            not Fraction(self.min_price)
-            <= Fraction(self.reference_price)
-            <= Fraction(self.max_price)
-        ):
+        if not Fraction(self.min_price) <= Fraction(self.reference_price) <= Fraction(self.max_price):
             raise ValueError("reference_price must lie between min_price and max_price")
         return self
 
@@ -96,12 +87,8 @@ class InstrumentModel(_Model):
             reference_price_ticks=int(Fraction(self.reference_price) / tick),
             min_price_ticks=int(Fraction(self.min_price) / tick),
             max_price_ticks=int(Fraction(self.max_price) / tick),
-            min_quantity_lots=int(Fraction(self.min_quantity) / lot)
-            if self.min_quantity
-            else 1,
-            max_quantity_lots=int(Fraction(self.max_quantity) / lot)
-            if self.max_quantity
-            else 1_000_000_000,
+            min_quantity_lots=int(Fraction(self.min_quantity) / lot) if self.min_quantity else 1,
+            max_quantity_lots=int(Fraction(self.max_quantity) / lot) if self.max_quantity else 1_000_000_000,
             maker_fee_ppm=self.maker_fee_ppm,
             taker_fee_ppm=self.taker_fee_ppm,
         )
@@ -127,25 +114,16 @@ class AgentModel(_Model):
     @model_validator(mode="after")
     def _params_fit_the_type(self) -> "AgentModel":
         if self.type not in AGENT_TYPES:
-            raise ValueError(
-                f"type {self.type!r} is unknown; known are {', '.join(sorted(AGENT_TYPES))}"
-            )
-        unknown = sorted(
-            self.params.keys()
-            - AGENT_TYPES[self.type].parameters.__dataclass_fields__.keys()
-        )
+            raise ValueError(f"type {self.type!r} is unknown; known are {', '.join(sorted(AGENT_TYPES))}")
+        unknown = sorted(self.params.keys() - AGENT_TYPES[self.type].parameters.__dataclass_fields__.keys())
         if unknown:
-            raise ValueError(
-                f"params {', '.join(unknown)}: unknown to agent type {self.type}"
-            )
+            raise ValueError(f"params {', '.join(unknown)}: unknown to agent type {self.type}")
         self.build_params()
         return self
 
     def build_params(self) -> Any:
         """The parameter dataclass of the agent's type, validated."""
-        return TypeAdapter(AGENT_TYPES[self.type].parameters).validate_python(
-            self.params
-        )
+        return TypeAdapter(AGENT_TYPES[self.type].parameters).validate_python(self.params)
 
 
 class Scenario(_Model):
@@ -158,9 +136,7 @@ class Scenario(_Model):
     start: datetime = datetime(2025, 1, 6, tzinfo=UTC)
     speed: Annotated[float, Field(gt=0, le=1e6)] | Literal["max"] = 10
     lookahead_ms: int = Field(default=50, ge=1, le=60_000)
-    traded: tuple[InstrumentModel, ...] = Field(
-        alias="instruments", min_length=1, max_length=64
-    )
+    traded: tuple[InstrumentModel, ...] = Field(alias="instruments", min_length=1, max_length=64)
     agents: tuple[AgentModel, ...] = ()
 
     @model_validator(mode="after")
@@ -175,9 +151,7 @@ class Scenario(_Model):
                 raise ValueError(f"{what}: {', '.join(twice)} stands there twice")
         for agent in self.agents:
             if agent.symbol is not None and agent.symbol not in symbols:
-                raise ValueError(
-                    f"agents.{agent.name}.symbol: {agent.symbol} is not among the instruments"
-                )
+                raise ValueError(f"agents.{agent.name}.symbol: {agent.symbol} is not among the instruments")
         return self
 
     @property
@@ -197,9 +171,7 @@ class Scenario(_Model):
         content = self.model_dump(mode="json", exclude={"seed", "speed"}, by_alias=True)
         for agent, model in zip(content["agents"], self.agents, strict=True):
             agent["params"] = asdict(model.build_params())
-        return hashlib.sha256(
-            json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
-        ).hexdigest()
+        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def instruments(self) -> tuple[Instrument, ...]:
         """What is traded, in the order of the file."""

@@ -34,14 +34,18 @@ def _spreads(overrides: list[str], seed: int, seconds: int) -> list[int]:
     return [t.ask_price_ticks - t.bid_price_ticks for t in settled if t.bid_quantity_lots and t.ask_quantity_lots]
 
 
-def _furthest(overrides: list[str], seed: int, seconds: int) -> float:
+def _mids(overrides: list[str], seed: int, seconds: int) -> list[float]:
+    """The mid, in ticks, once a simulated second."""
     simulation, start_ns = _simulate(overrides, seed)
-    furthest = 0.0
+    mids: list[float] = []
+    mid = 100_000.0
     for outcome in simulation.run(start_ns + seconds * 10**9):
-        tick = outcome.tick
-        if tick is not None and tick.bid_quantity_lots and tick.ask_quantity_lots:
-            furthest = max(furthest, abs(tick.bid_price_ticks + tick.ask_price_ticks - 200_000) / 2)
-    return furthest
+        if outcome.tick is None:
+            continue
+        while start_ns + len(mids) * 10**9 <= outcome.tick.time_ns:
+            mids.append(mid)
+        mid = (outcome.tick.bid_price_ticks + outcome.tick.ask_price_ticks) / 2
+    return mids
 
 
 def test_the_same_seed_gives_the_same_tape_and_another_seed_another() -> None:
@@ -59,17 +63,18 @@ def test_without_the_makers_the_spread_widens() -> None:
 
 
 def test_a_whale_of_ten_times_the_size_moves_the_price() -> None:
-    """Its parent order takes minutes; the furthest mid is far beyond what the usual whale does."""
-    for seed in (1, 2):
-        usual, large = (
-            _furthest(
-                [f"agents.whale.params={{first_pause_s: 1, pause_s: 100000, parent_lots: {lots}}}"],
-                seed,
-                240,
-            )
-            for lots in (12_000, 120_000)
-        )
-        assert large > 3 * usual, f"seed {seed}: {usual} and {large} ticks"
+    """Against the same two minutes without any whale, the usual one hardly shows and the large one does."""
+    usual_sum = large_sum = 0.0
+    for seed in (1, 2, 3):
+        without = _mids(["agents.whale.count=0"], seed, 150)
+        for lots in (12_000, 120_000):
+            whale = f"agents.whale.params={{first_pause_s: 1, pause_s: 100000, parent_lots: {lots}}}"
+            moves = [here - there for here, there in zip(_mids([whale], seed, 150), without, strict=False)]
+            moved = abs(sum(moves) / len(moves))
+            usual_sum += moved if lots == 12_000 else 0
+            large_sum += moved if lots == 120_000 else 0
+    assert large_sum > 3 * usual_sum, f"{usual_sum / 3} and {large_sum / 3} ticks"
+    assert large_sum / 3 > 20
 
 
 def test_nobody_gains_what_nobody_lost() -> None:

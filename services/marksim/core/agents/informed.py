@@ -14,6 +14,9 @@ class Informed:
     noise_ticks: float = 2.0
     threshold_ticks: float = 1.5
     size_lots: float = 260.0
+    conviction_ticks: float = 3.0
+    """A price that is so much further off doubles the size."""
+    most_conviction: float = 3.5
     max_position_lots: int = 5_000_000
     value_sd_ticks: float = 6.2
     """Of the value's change over a square root of a second; the same for all who watch the symbol."""
@@ -25,23 +28,14 @@ async def informed(market: Market, p: Informed) -> None:
     rng = market.rng
     while True:
         await market.sleep(float(rng.exponential(p.interval_s)))
-        value = market.fundamental_ticks(
-            p.value_sd_ticks, p.value_half_life_s
-        ) + p.noise_ticks * float(rng.standard_normal())
-        tick = market.tick
-        size = 1 + int(p.size_lots * float(rng.exponential()))
-        position = market.position_lots
-        if (
-            tick.ask_quantity_lots
-            and value - tick.ask_price_ticks > p.threshold_ticks
-            and position < p.max_position_lots
-        ):
+        value = market.fundamental_ticks(p.value_sd_ticks, p.value_half_life_s) + p.noise_ticks * float(
+            rng.standard_normal()
+        )
+        tick, position = market.tick, market.position_lots
+        cheap, dear = value - tick.ask_price_ticks, tick.bid_price_ticks - value
+        conviction = min(p.most_conviction, 1.0 + max(0.0, cheap, dear) / p.conviction_ticks)
+        size = 1 + int(p.size_lots * conviction * float(rng.exponential()))
+        if tick.ask_quantity_lots and cheap > p.threshold_ticks and position < p.max_position_lots:
             market.limit(Side.BUY, int(value - p.threshold_ticks), size, immediate=True)
-        elif (
-            tick.bid_quantity_lots
-            and tick.bid_price_ticks - value > p.threshold_ticks
-            and position > -p.max_position_lots
-        ):
-            market.limit(
-                Side.SELL, int(value + p.threshold_ticks) + 1, size, immediate=True
-            )
+        elif tick.bid_quantity_lots and dear > p.threshold_ticks and position > -p.max_position_lots:
+            market.limit(Side.SELL, int(value + p.threshold_ticks) + 1, size, immediate=True)

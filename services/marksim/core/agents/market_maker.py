@@ -35,10 +35,7 @@ async def market_maker(market: Market, p: MarketMaker) -> None:
         previous_mid = mid
         inventory = market.position_lots / p.size_lots
         fair = mid - p.skew_ticks_per_size * inventory
-        half = (
-            p.half_spread_ticks * (0.75 + 0.5 * market.rng.random())
-            + p.volatility_weight * unrest
-        )
+        half = p.half_spread_ticks * (0.75 + 0.5 * market.rng.random()) + p.volatility_weight * unrest
         for side in (Side.BUY, Side.SELL):
             _quote_side(market, p, quotes, side, fair, half, inventory)
 
@@ -56,33 +53,22 @@ def _quote_side(
     full = sign * inventory >= p.max_position_sizes
     for level in range(p.levels):
         distance = half + level * p.level_step_ticks * (1.0 + 0.5 * level)
-        price = (
-            math.floor(fair - distance)
-            if side is Side.BUY
-            else math.ceil(fair + distance)
-        )
+        price = math.floor(fair - distance) if side is Side.BUY else math.ceil(fair + distance)
         price = max(
             market.instrument.min_price_ticks,
             min(market.instrument.max_price_ticks, price),
         )
         present = quotes.get((side, level))
         resting = present is not None and not present.closed
-        tolerance = (
-            level  # outer levels may lie a little off: fewer messages, the same book
-        )
+        tolerance = level  # outer levels may lie a little off: fewer messages, the same book
         if resting and present is not None:
-            well_placed = (
-                abs(present.price_ticks - price) <= tolerance
-                and present.leaves_lots * 3 >= p.size_lots
-            )
+            well_placed = abs(present.price_ticks - price) <= tolerance and present.leaves_lots * 3 >= p.size_lots
             if well_placed and not full:
                 continue
             market.cancel(present)
             del quotes[side, level]
         if not full:
-            size = 1 + int(
-                p.size_lots * (0.5 + market.rng.random()) * (1.0 + 0.5 * level)
-            )
+            size = 1 + int(p.size_lots * (0.5 + market.rng.random()) * (1.0 + 0.5 * level))
             quotes[side, level] = market.limit(side, price, size)
 
 

@@ -36,9 +36,7 @@ async def momentum(market: Market, p: Momentum) -> None:
         elif trend < -p.threshold_ticks and position > -p.max_position_lots:
             market.market(Side.SELL, p.size_lots)
         elif abs(trend) < 0.3 * p.threshold_ticks and position:
-            market.market(
-                Side.SELL if position > 0 else Side.BUY, min(p.size_lots, abs(position))
-            )
+            market.market(Side.SELL if position > 0 else Side.BUY, min(p.size_lots, abs(position)))
 
 
 def _mid(market: Market) -> float:

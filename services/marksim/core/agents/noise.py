@@ -35,15 +35,9 @@ async def noise(market: Market, p: Noise) -> None:
         if rng.random() < p.market_share:
             market.market(side, size)
             continue
-        distance = p.nearest_ticks + int(
-            p.distance_ticks * min(2_000.0, float(rng.pareto(p.distance_tail)))
-        )
+        distance = p.nearest_ticks + int(p.distance_ticks * min(2_000.0, float(rng.pareto(p.distance_tail))))
         tick = market.tick
-        price = (
-            tick.ask_price_ticks - distance
-            if side is Side.BUY
-            else tick.bid_price_ticks + distance
-        )
+        price = tick.ask_price_ticks - distance if side is Side.BUY else tick.bid_price_ticks + distance
         price = max(
             market.instrument.min_price_ticks,
             min(market.instrument.max_price_ticks, price),

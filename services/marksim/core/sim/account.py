@@ -27,9 +27,7 @@ class OwnOrder:
         "status",
     )
 
-    def __init__(
-        self, serial: int, side: Side, price_ticks: int, quantity_lots: int
-    ) -> None:
+    def __init__(self, serial: int, side: Side, price_ticks: int, quantity_lots: int) -> None:
         self.serial = serial
         self.side = side
         self.price_ticks = price_ticks
@@ -74,9 +72,7 @@ class Account:
                 self.position_lots += sign * quantity_lots
                 self.cash_ticks -= sign * quantity_lots * price_ticks
                 order.leaves_lots = leaves_lots
-                order.status = (
-                    OrderStatus.PARTIALLY_FILLED if leaves_lots else OrderStatus.FILLED
-                )
+                order.status = OrderStatus.PARTIALLY_FILLED if leaves_lots else OrderStatus.FILLED
             elif kind in _STATUS_OF_END:
                 order.status = _STATUS_OF_END[kind]
             else:

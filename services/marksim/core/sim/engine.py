@@ -66,9 +66,7 @@ class SymbolFeed:
 
     def __init__(self, instrument: Instrument, first: Tick, start_ns: int) -> None:
         self.instrument = instrument
-        self.shown: deque[tuple[int, Tick]] = deque(
-            [(start_ns, first)], maxlen=_SHOWN_TICKS
-        )
+        self.shown: deque[tuple[int, Tick]] = deque([(start_ns, first)], maxlen=_SHOWN_TICKS)
         self.waiting: list[AgentTask] = []
 
 
@@ -111,15 +109,10 @@ class AsyncTimeEngine:
         self.failures: list[AgentFailure] = []
         self._on_failure = on_failure
         self._scheduler = Scheduler(start_ns)
-        self._feeds = {
-            i.symbol: SymbolFeed(i, _opening_tick(i, start_ns), start_ns)
-            for i in instruments
-        }
+        self._feeds = {i.symbol: SymbolFeed(i, _opening_tick(i, start_ns), start_ns) for i in instruments}
         self._pending: dict[str, list[Command]] = {i.symbol: [] for i in instruments}
         self._fundamentals: dict[str, Fundamental] = {}
-        self._tasks = [
-            self._start(number, spec) for number, spec in enumerate(agents, start=1)
-        ]
+        self._tasks = [self._start(number, spec) for number, spec in enumerate(agents, start=1)]
 
     @property
     def now_ns(self) -> int:
@@ -177,9 +170,7 @@ class AsyncTimeEngine:
         if path is None:
             rng = generator(self.seed, f"fundamental:{symbol}")
             reference = float(self._feeds[symbol].instrument.reference_price_ticks)
-            path = self._fundamentals[symbol] = Fundamental(
-                rng, self.start_ns, reference, sd_ticks, half_life_s
-            )
+            path = self._fundamentals[symbol] = Fundamental(rng, self.start_ns, reference, sd_ticks, half_life_s)
         return path.value(self._scheduler.now_ns)
 
     def close(self) -> None:
@@ -189,13 +180,9 @@ class AsyncTimeEngine:
 
     def _start(self, number: int, spec: AgentSpec) -> AgentTask:
         task = AgentTask(spec, Account(number), self._feeds[spec.symbol])
-        task.market = AgentMarket(
-            self, task, self._scheduler, generator(self.seed, spec.name)
-        )
+        task.market = AgentMarket(self, task, self._scheduler, generator(self.seed, spec.name))
         task.coroutine = AGENT_TYPES[spec.type].run(task.market, spec.parameters)
-        self._scheduler.at(
-            self.start_ns, Priority.TIMER, lambda _: self._resume(task, None)
-        )
+        self._scheduler.at(self.start_ns, Priority.TIMER, lambda _: self._resume(task, None))
         return task
 
     def _resume(self, task: AgentTask, value: object) -> None:
@@ -228,23 +215,17 @@ class AsyncTimeEngine:
     def _notify(self, executions: Records, end_ns: int) -> None:
         tasks, known = self._tasks, len(self._tasks)
         # In sequence order, so that a fill reaches its order before the order's end does.
-        for kind, time_ns, price, quantity, *parties in zip(
-            *(executions[name].tolist() for name in _COLUMNS), strict=True
-        ):
+        for kind, time_ns, price, quantity, *parties in zip(*(executions[name].tolist() for name in _COLUMNS), strict=True):
             account, serial, leaves = parties[:3]
             if 0 < account <= known:
                 task = tasks[account - 1]
                 visible = max(time_ns + task.spec.feed_latency_ns, end_ns)
-                task.account.inbox.append(
-                    (visible, serial, kind, price, quantity, leaves)
-                )
+                task.account.inbox.append((visible, serial, kind, price, quantity, leaves))
             if kind == _TRADED and 0 < parties[3] <= known:
                 maker, serial, leaves = parties[3:]
                 task = tasks[maker - 1]
                 visible = max(time_ns + task.spec.feed_latency_ns, end_ns)
-                task.account.inbox.append(
-                    (visible, serial, kind, price, quantity, leaves)
-                )
+                task.account.inbox.append((visible, serial, kind, price, quantity, leaves))
 
     def _publish(self, feed: SymbolFeed, tick: Tick, end_ns: int) -> None:
         feed.shown.append((end_ns, tick))

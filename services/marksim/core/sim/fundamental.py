@@ -34,9 +34,7 @@ class Fundamental:
         while self._at_ns + NS_PER_S <= time_ns:
             self._at_ns += NS_PER_S
             shock = self._sd * float(self._rng.standard_normal())
-            self._value = (
-                self._reference + (self._value - self._reference) * self._keep + shock
-            )
+            self._value = self._reference + (self._value - self._reference) * self._keep + shock
         if not math.isfinite(self._value):
             raise ArithmeticError("the fundamental value left the finite numbers")
         return self._value

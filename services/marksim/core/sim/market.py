@@ -96,9 +96,7 @@ class AgentMarket:
         *,
         immediate: bool = False,
     ) -> OwnOrder:
-        return self._send(
-            side, _LIMIT, _IOC if immediate else _GTC, price_ticks, quantity_lots
-        )
+        return self._send(side, _LIMIT, _IOC if immediate else _GTC, price_ticks, quantity_lots)
 
     def market(self, side: Side, quantity_lots: int) -> OwnOrder:
         return self._send(side, _MARKET, _IOC, 0, quantity_lots)

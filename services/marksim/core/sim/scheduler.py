@@ -28,14 +28,10 @@ class Scheduler:
     def __len__(self) -> int:
         return len(self._heap)
 
-    def at(
-        self, time_ns: int, priority: Priority, action: Action, argument: object = None
-    ) -> None:
+    def at(self, time_ns: int, priority: Priority, action: Action, argument: object = None) -> None:
         """Call `action(argument)` at a time, which must not be past. ValueError otherwise."""
         if time_ns < self.now_ns:
-            raise ValueError(
-                f"an event at {time_ns} would lie {self.now_ns - time_ns} ns in the past"
-            )
+            raise ValueError(f"an event at {time_ns} would lie {self.now_ns - time_ns} ns in the past")
         self._serial += 1
         heapq.heappush(self._heap, (time_ns, priority, self._serial, action, argument))
 

@@ -32,15 +32,9 @@ class Simulation:
         start_ns: int,
         lookahead_ns: int,
     ) -> None:
-        self.engine = AsyncTimeEngine(
-            instruments, agents, seed=seed, start_ns=start_ns, lookahead_ns=lookahead_ns
-        )
-        self.books = {
-            instrument.symbol: OrderBook(instrument) for instrument in instruments
-        }
-        self.ticks = {
-            instrument.symbol: TickBuilder(instrument) for instrument in instruments
-        }
+        self.engine = AsyncTimeEngine(instruments, agents, seed=seed, start_ns=start_ns, lookahead_ns=lookahead_ns)
+        self.books = {instrument.symbol: OrderBook(instrument) for instrument in instruments}
+        self.ticks = {instrument.symbol: TickBuilder(instrument) for instrument in instruments}
         self.window = -1
 
     def run(self, until_ns: int) -> Iterator[SymbolWindow]:
@@ -62,6 +56,4 @@ class Simulation:
         due_ns = self.engine.next_due_ns
         if due_ns is None:
             return None
-        return max(
-            self.window + 1, (due_ns - self.engine.start_ns) // self.engine.lookahead_ns
-        )
+        return max(self.window + 1, (due_ns - self.engine.start_ns) // self.engine.lookahead_ns)
