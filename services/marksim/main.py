@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _refuse("\n".join(sentence(line) for line in str(refused).splitlines()))
     finally:
         logs.close()
+        signals.ignore()
 
 
 def fault_of(settings: MainSettings) -> str:

@@ -7,6 +7,7 @@ from types import FrameType
 
 # `timeout`, `make` and some terminals deliver one press twice: to the process and to its group.
 _ONE_PRESS_S = 0.5
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopSignals:
@@ -20,8 +21,13 @@ class StopSignals:
 
     def install(self) -> None:
         """Take the signals from now on; call it in the main thread."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in _SIGNALS:
             signal.signal(number, self._take)
+
+    def ignore(self) -> None:
+        """All is ended: a late signal may not spoil the exit code while Python itself ends, which takes handlers away."""
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
     def attach(self) -> None:
         """Set the events in the running loop: at once for a signal that came before."""
