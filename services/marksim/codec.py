@@ -1,7 +1,7 @@
 """Where core types and protobuf meet: columns, ticks, instruments and decimal text.
 
-Columns and records meet by name: `TradeColumns.price_ticks` is the little-endian array of `TRADE`'s field `price_ticks`. Every
-function that takes something from outside raises `InvalidInput`, whose message names the field and the fix.
+Columns and records meet by name: `TradeColumns.price_ticks` is the little-endian array of `TRADE`'s field `price_ticks`.
+Every function that takes something from outside raises `InvalidInput`, whose message names the field and the fix.
 """
 
 import re
@@ -205,7 +205,7 @@ def notional_text(notional: int, instrument: Instrument) -> str:
 
 
 def parse_decimal(text: str, field: str) -> Fraction:
-    """A plain decimal such as 50000.50, exact; raises InvalidInput for all else (sign, exponent, nan, spaces, other digits)."""
+    """A plain decimal such as 50000.50, exact; raises InvalidInput for all else (sign, exponent, nan, other digits)."""
     if not text:
         raise InvalidInput(f"{field} is empty: give a plain decimal such as 0.010", metadata={"field": field})
     if len(text) > MAX_DECIMAL_CHARACTERS:

@@ -167,7 +167,7 @@ class Scenario(_Model):
 
     @property
     def hash(self) -> str:
-        """SHA-256, hex, of everything but the seed and the speed, which does not touch the tape; defaults are written out."""
+        """SHA-256, hex, of all but the seed and the speed, which does not touch the tape; defaults are written out."""
         content = self.model_dump(mode="json", exclude={"seed", "speed"}, by_alias=True)
         for agent, model in zip(content["agents"], self.agents, strict=True):
             agent["params"] = asdict(model.build_params())

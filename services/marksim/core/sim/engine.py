@@ -1,7 +1,7 @@
 """AsyncTimeEngine: plain `async def` agents on a virtual clock, in windows.
 
 For window n the caller calls `collect(n)`, applies what it returns to the books (elsewhere or in this process), and calls
-`deliver(n, ...)` with what happened. Nobody learns what happened in a window before it ends, and nothing here knows wall time.
+`deliver(n, ...)` with what happened. Nobody learns what happened in a window before it ends; nothing here knows wall time.
 """
 
 import hashlib

@@ -21,7 +21,7 @@ class SymbolWindow:
 
 
 class Simulation:
-    """Runs a scenario's agents against its books. Windows in which nothing is due are skipped, which leaves the tape as it is."""
+    """Runs a scenario's agents against its books. Windows with nothing due are skipped, which leaves the tape as it is."""
 
     def __init__(
         self,
