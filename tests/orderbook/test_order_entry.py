@@ -16,7 +16,7 @@ INVALID = grpc.StatusCode.INVALID_ARGUMENT
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 
 
-def name(client_order_id: str = "one") -> dict[str, str]:
+def name(client_order_id: str = "one") -> dict[str, Any]:
     return {"account": "alice", "symbol": SYMBOL, "client_order_id": client_order_id}
 
 

@@ -1,7 +1,7 @@
 """Outside accounts, their orders, and the commands that wait for the next window.
 
-Policy of the bounds: an account keeps its last 10,000 closed orders and 1,000 fills; over all accounts the oldest closed order
-gives way. A new account takes the place of the longest idle one that has nothing open; if all have, it is refused.
+Policy of the bounds: an account keeps its last 10,000 closed orders and 1,000 fills; over all accounts the oldest closed
+order gives way. A new account takes the place of the longest idle one that has nothing open; if all have, it is refused.
 """
 
 import asyncio

@@ -167,8 +167,11 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
         positions = positions_to_proto(account, request.symbol, self.sequencer) if account else []
         return pb.GetPositionResponse(positions=positions)
 
-    async def StreamExecutions(self, request: pb.StreamExecutionsRequest, context: Context) -> None:
-        raise _not_yet("StreamExecutions", "ListOrders and ListTrades with the account tell the same")
+    async def StreamExecutions(
+        self, request: pb.StreamExecutionsRequest, context: Context
+    ) -> AsyncIterator[pb.StreamExecutionsResponse]:
+        for response in _no_executions():
+            yield response
 
     def _own_trades(self, name: str, symbol: str, limit: int) -> list[pb.TradeRecord]:
         account = self._entry.account(name, symbol)
@@ -194,3 +197,7 @@ def _limit(asked: int, default: int, field: str) -> int:
 
 def _not_yet(rpc: str, instead: str) -> Unsupported:
     return Unsupported(f"this book does not do {rpc} yet: {instead}", reason="UNSUPPORTED_RPC", metadata={"rpc": rpc})
+
+
+def _no_executions() -> list[pb.StreamExecutionsResponse]:
+    raise _not_yet("StreamExecutions", "ListOrders and ListTrades with the account tell the same")

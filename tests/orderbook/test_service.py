@@ -1,0 +1,122 @@
+"""The service leaves in order: no more windows, named readers have the last frame, streams end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import grpc.aio
+from prometheus_client import REGISTRY
+
+from marksim.core.types import Side
+from marksim.runtime.service import Lifecycle
+from marksim.v1 import orderbook_pb2 as pb
+from tests.orderbook.market import WAIT_S, Market, limit, order_request, refused
+
+
+@asynccontextmanager
+async def running(market: Market, grace_s: float = 2.0) -> AsyncIterator[tuple[Lifecycle, "asyncio.Task[None]"]]:
+    """The service's own work, as the runtime starts it."""
+    market.service.servicer.ready = False
+    lifecycle = Lifecycle(service="orderbook", grace_s=grace_s)
+    work = asyncio.create_task(market.service.run(lifecycle))
+    async with asyncio.timeout(WAIT_S):
+        while not market.service.ready():
+            await asyncio.sleep(0.01)
+    yield lifecycle, work
+    lifecycle.draining.set()
+    async with asyncio.timeout(WAIT_S):
+        await work
+
+
+async def test_drain_waits_for_the_named_reader(market: Market) -> None:
+    """The book stays until its connected reader has confirmed the last window; then the stream ends by itself."""
+    async with running(market) as (lifecycle, work):
+        engine = await market.engine()
+        call = market.stub.StreamTicks(pb.StreamTicksRequest(after_window=-1, reader="archive"))
+        await engine.window(0, limit(1, Side.BUY, 100_000, 1))
+        while (message := await call.read()).last_window != 0 or not message.frames:
+            pass
+        lifecycle.draining.set()
+        assert (await engine.refusal())[:2] == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
+        assert not work.done()
+        await market.stub.ConfirmWindow(pb.ConfirmWindowRequest(reader="archive", run=market.run, window=0))
+        async with asyncio.timeout(WAIT_S):
+            while await call.read() is not grpc.aio.EOF:
+                pass
+            await work
+
+
+async def test_drain_ends_with_the_grace(market: Market) -> None:
+    """A reader that never confirms cannot hold the service beyond its grace."""
+    async with running(market, grace_s=0.2) as (lifecycle, work):
+        await (await market.engine()).window(0)
+        call = market.stub.StreamTicks(pb.StreamTicksRequest(after_window=-1, reader="archive"))
+        await call.read()
+        lifecycle.draining.set()
+        async with asyncio.timeout(WAIT_S):
+            await work
+
+
+async def test_streams_deliver_the_last_frames_before_they_end(market: Market) -> None:
+    """A drain loses nothing: an anonymous reader gets the last window, then the end of its stream."""
+    async with running(market) as (lifecycle, _):
+        engine = await market.engine()
+        call = market.stub.StreamTicks(pb.StreamTicksRequest(after_window=-1, batch_interval_ms=1_000))
+        await call.read()
+        for number in range(20):
+            await engine.window(number, limit(number + 1, Side.BUY, 100_000 + number, 1))
+        lifecycle.draining.set()
+        windows = []
+        async with asyncio.timeout(WAIT_S):
+            while (message := await call.read()) is not grpc.aio.EOF:
+                windows += [frame.window for frame in message.frames]
+        assert windows[-1] == 19
+
+
+async def test_outside_orders_fail_when_the_book_leaves(market: Market) -> None:
+    """What waits for a window that will not come is failed, not left hanging."""
+    async with running(market) as (lifecycle, _):
+        await market.engine()
+        waiting = asyncio.ensure_future(refused(market.stub.SubmitOrder(order_request())))
+        await market.queued(1)
+        lifecycle.draining.set()
+        assert (await waiting)[0] == grpc.StatusCode.UNAVAILABLE
+
+
+async def test_metrics_count_what_happened(market: Market) -> None:
+    """Windows, commands, trades and streams are in Prometheus under the service's name."""
+    async with running(market):
+        engine = await market.engine()
+        await engine.window(0, limit(1, Side.SELL, 100_000, 1), limit(2, Side.BUY, 100_000, 1, account=2))
+        counted = {
+            name: REGISTRY.get_sample_value(f"marksim_orderbook_{name}")
+            for name in ("windows_total", "commands_total", "trades_total", "engine_connected")
+        }
+        assert counted == {"windows_total": 1, "commands_total": 2, "trades_total": 1, "engine_connected": 1}
+
+
+async def test_named_readers_are_listed_and_forgotten(market: Market) -> None:
+    """What a reader confirmed is shown, never goes back within a run, and goes when it is forgotten."""
+    stub = market.stub
+    for window in (5, 3):
+        await stub.ConfirmWindow(pb.ConfirmWindowRequest(reader="archive", run="r", window=window))
+    (reader,) = (await stub.ListReaders(pb.ListReadersRequest())).readers
+    assert (reader.reader, reader.run, reader.window, reader.connected) == ("archive", "r", 5, False)
+    await stub.ForgetReader(pb.ForgetReaderRequest(reader="archive"))
+    assert not (await stub.ListReaders(pb.ListReadersRequest())).readers
+    refusal = await refused(stub.ForgetReader(pb.ForgetReaderRequest(reader="archive")))
+    assert refusal[:2] == (grpc.StatusCode.NOT_FOUND, "UNKNOWN_READER")
+
+
+async def test_connected_reader_is_not_forgotten(market: Market) -> None:
+    """A reader with an open stream stays; after the stream it may be forgotten."""
+    call = market.stub.StreamTicks(pb.StreamTicksRequest(reader="archive"))
+    await call.read()
+    refusal = await refused(market.stub.ForgetReader(pb.ForgetReaderRequest(reader="archive")))
+    assert refusal[:2] == (grpc.StatusCode.FAILED_PRECONDITION, "READER_CONNECTED")
+    call.cancel()
+    async with asyncio.timeout(WAIT_S):
+        while market.service.servicer.readers.connected:
+            await asyncio.sleep(0.01)
+    await market.stub.ForgetReader(pb.ForgetReaderRequest(reader="archive"))
