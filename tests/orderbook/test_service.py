@@ -6,9 +6,12 @@ from contextlib import asynccontextmanager
 
 import grpc
 import grpc.aio
+import pytest
 from prometheus_client import REGISTRY
 
 from marksim.core.types import Side
+from marksim.orderbook.service import OrderBookService
+from marksim.orderbook.settings import OrderBookSettings
 from marksim.runtime.service import Lifecycle
 from marksim.v1 import orderbook_pb2 as pb
 from tests.orderbook.market import WAIT_S, Market, limit, order_request, refused
@@ -120,3 +123,12 @@ async def test_connected_reader_is_not_forgotten(market: Market) -> None:
         while market.service.servicer.readers.connected:
             await asyncio.sleep(0.01)
     await market.stub.ForgetReader(pb.ForgetReaderRequest(reader="archive"))
+
+
+def test_wrong_scenario_ends_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A scenario that cannot be read ends the service with exit code 2 and a line that names the flag and what there is."""
+    with pytest.raises(SystemExit) as ended:
+        OrderBookService(OrderBookSettings(scenario="nope", ring_mib=1))
+    assert ended.value.code == 2
+    line = capsys.readouterr().err
+    assert line.startswith("marksim orderbook: --scenario") and "ready scenarios are default" in line

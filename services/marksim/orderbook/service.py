@@ -1,6 +1,7 @@
 """The order book service: compiles its kernels, serves, and leaves only when its named readers have the last frame."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from typing import Final
 
@@ -39,7 +40,8 @@ class OrderBookService:
             scenario = load_scenario(settings.scenario, settings.set)
             instruments = scenario.instruments()
         except InvalidInput as error:
-            log.error("the scenario cannot be used", problem=error.message)
+            # As of any other wrong setting: one line for people, whatever the log's format.
+            sys.stderr.write(f"marksim orderbook: --scenario or --set is wrong: {error.message}\n")
             raise SystemExit(EXIT_USAGE) from None
         limits = Limits(
             max_orders=settings.max_orders,
