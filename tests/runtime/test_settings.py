@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
-from marksim.runtime.settings import ServiceSettings, load_settings
+from marksim.runtime.settings import ServiceSettings, load_settings, split_list
 
 
 class Sample(ServiceSettings):
@@ -93,3 +93,8 @@ def test_help_tells_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert stop.value.code == 0
     assert all(flag in text for flag in ("--config", "--grpc-port", "--engine", "--quiet", "localhost:1", "MARKSIM_EDGE__"))
+
+
+def test_a_comma_inside_brackets_does_not_split_a_list() -> None:
+    """So that an override of a scenario may carry YAML's own lists and mappings."""
+    assert split_list("a.b={x: 1, y: [2, 3]}, c=4,,") == ["a.b={x: 1, y: [2, 3]}", "c=4"]

@@ -26,7 +26,7 @@ EXIT_USAGE: Final = 2
 
 
 class ServiceSettings(BaseSettings):
-    """What every service has. Lists are written `a,b`, mappings `a=b,c=d`."""
+    """What every service has. Lists are written `a,b`, mappings `a=b,c=d`; a comma inside brackets does not split."""
 
     # Complex values stay text here and are split below, so that a list is written alike in a flag and in the environment.
     model_config = SettingsConfigDict(extra="forbid", frozen=True, enable_decoding=False, protected_namespaces=())
@@ -45,7 +45,7 @@ class ServiceSettings(BaseSettings):
         origin = get_origin(cls.model_fields[info.field_name].annotation) if info.field_name else None
         if not isinstance(value, str) or origin not in (list, tuple, dict, set, frozenset):
             return value
-        parts = [part.strip() for part in value.split(",") if part.strip()]
+        parts = split_list(value)
         if origin is not dict:
             return parts
         if wrong := next((part for part in parts if "=" not in part), None):
@@ -63,6 +63,18 @@ class ServiceSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only the arguments: `HOST` in somebody's shell is not meant for us."""
         return (init_settings,)
+
+
+def split_list(text: str) -> list[str]:
+    """The parts between commas, without blanks and empty ones: `a={x: 1, y: 2},b` has two."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character in "[{(") - (character in "]})")
+        if character == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts if part.strip()]
 
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
