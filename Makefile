@@ -70,8 +70,9 @@ proto-check: $(DEV) ## Check the contract: buf lint, no breaking change, stubs f
 	$(PY) tools/generate_stubs.py --check
 
 .PHONY: bench
-bench: $(DEV) ## Measure the order book on this machine
-	$(PY) bench/book.py $(ARGS)
+bench: $(DEV) ## Measure the order book against its twin, and the edge against broadcast()
+	$(PY) bench/book.py
+	$(PY) bench/edge.py
 
 .PHONY: market-check
 market-check: $(DEV) ## Hold the default market against its bounds: seeds 1-20, 24 h each; resumable

@@ -102,10 +102,14 @@ async def _end(group: Group, screen: Screen, kill: asyncio.Event) -> bool:
 
 async def _watch(settings: MainSettings, screen: Screen, logs: ChildLogs) -> None:
     watcher = Watcher(plan.grpc_ports(settings), settings.http_port_of("edge"))
-    began, started = time.monotonic(), False
+    began, started, run = time.monotonic(), False, ""
     try:
         while True:
             reading = await watcher.read()
+            if present := reading.run:
+                if run not in ("", present):
+                    screen.line(f"New run {present}: order book or engine was lost, and the market begins anew.")
+                run = present
             if not started and not reading.started:
                 doing = next(iter(logs.progress.values()), "waiting for the services")
                 waited = time.monotonic() - began

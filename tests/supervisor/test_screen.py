@@ -10,7 +10,10 @@ from marksim.v1 import engine_pb2
 
 SECOND_NS = 1_000_000_000
 STATUS = engine_pb2.EngineStatus(
-    state=engine_pb2.CLOCK_STATE_RUNNING, simulated_time_ns=1_736_121_646 * SECOND_NS, measured_speed=9.96
+    run="4a62c353-de5a",
+    state=engine_pb2.CLOCK_STATE_RUNNING,
+    simulated_time_ns=1_736_121_646 * SECOND_NS,
+    measured_speed=9.96,
 )
 
 
@@ -46,7 +49,7 @@ def test_brackets_are_no_markup() -> None:
 def test_status_line_tells_all() -> None:
     """The line has simulated time, speed, ticks a second, clients and memory."""
     line = status_line(Reading(STATUS, 3.0, 83.4, {"edge": 100_000_000, "engine": 150_000_000}))
-    assert line == "2025-01-06 00:00:46 UTC  10.0x  83 ticks/s  3 clients  250 MB"
+    assert line == "run 4a62c353  2025-01-06 00:00:46 UTC  10.0x  83 ticks/s  3 clients  250 MB"
 
 
 def test_status_line_names_who_is_away() -> None:

@@ -34,6 +34,11 @@ class Reading:
         starting = (engine_pb2.CLOCK_STATE_UNSPECIFIED, engine_pb2.CLOCK_STATE_STARTING)
         return self.engine is not None and self.engine.state not in starting and self.clients is not None
 
+    @property
+    def run(self) -> str:
+        """UUID of the run; empty where there is none or nobody answers."""
+        return self.engine.run if self.engine is not None else ""
+
 
 class Watcher:
     """Asks the children. Close it when done."""
@@ -97,7 +102,7 @@ def status_line(reading: Reading) -> str:
     else:
         moment = datetime.fromtimestamp(engine.simulated_time_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S")
         state = engine_pb2.ClockState.Name(engine.state).removeprefix("CLOCK_STATE_").lower()
-        clock = f"{moment} UTC  {engine.measured_speed:,.1f}x"
+        clock = f"run {engine.run[:8]}  {moment} UTC  {engine.measured_speed:,.1f}x"
         if engine.state != engine_pb2.CLOCK_STATE_RUNNING:
             clock += f"  {state}" + (f": {engine.message}" if engine.message else "")
     ticks = "-" if reading.ticks_per_s is None else f"{reading.ticks_per_s:,.0f}"
