@@ -20,7 +20,11 @@ class Loop:
 
     async def _run(self) -> None:
         self.clock.restart(0)
-        while await self.clock.wait_for(self.windows * L, (self.windows + 1) * L):
+        while True:
+            end_ns = (self.windows + 1) * L
+            self.clock.reaches_its_end(end_ns)
+            if not await self.clock.wait_for(self.windows * L, end_ns):
+                return
             self.windows += 1
             await self.clock.done(self.windows * L)
             await asyncio.sleep(0)
@@ -104,3 +108,61 @@ async def test_stop_ends_a_paused_clock() -> None:
     loop = Loop(clock)
     await asyncio.sleep(0)
     await asyncio.wait_for(loop.end(), 1)
+
+
+async def test_resume_ends_a_step_and_paces_from_where_it_stands() -> None:
+    """A step of an hour does not run on, and the market does not freeze for the hour after it."""
+    clock = Clock(20.0)
+    clock.paused = True
+    loop = Loop(clock)
+    await asyncio.sleep(0)
+    stepping = asyncio.create_task(clock.step(72_000))
+    await loop.until(50)
+    await clock.resume()
+    await asyncio.wait_for(stepping, 1)
+    present = loop.windows
+    assert present < 72_000
+    await asyncio.wait_for(loop.until(present + 20), 5)
+    await loop.end()
+
+
+async def test_pause_ends_a_step_and_a_second_step_is_refused_meanwhile() -> None:
+    """One step at a time."""
+    clock = Clock(None)
+    clock.paused = True
+    loop = Loop(clock)
+    await asyncio.sleep(0)
+    stepping = asyncio.create_task(clock.step(10_000_000))
+    await loop.until(5)
+    with pytest.raises(NotNow, match="another step is under way"):
+        await clock.step(1)
+    await clock.pause()
+    await asyncio.wait_for(stepping, 1)
+    present = loop.windows
+    await asyncio.sleep(0.02)
+    assert loop.windows == present
+    await loop.end()
+
+
+async def test_a_step_whose_caller_leaves_ends() -> None:
+    """Cancelling the call stops the windows."""
+    clock = Clock(None)
+    clock.paused = True
+    loop = Loop(clock)
+    await asyncio.sleep(0)
+    stepping = asyncio.create_task(clock.step(10_000_000))
+    await loop.until(5)
+    stepping.cancel()
+    await asyncio.gather(stepping, return_exceptions=True)
+    await clock.pause()
+    present = loop.windows
+    await asyncio.sleep(0.02)
+    assert loop.windows == present
+    await loop.end()
+
+
+async def test_pause_does_not_wait_for_an_absent_order_book() -> None:
+    """Where no window loop turns, it returns after its bound."""
+    clock = Clock(None)
+    await asyncio.wait_for(clock.pause(), 4)
+    assert clock.paused

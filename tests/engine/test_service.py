@@ -157,3 +157,14 @@ def test_a_speed_that_is_none_is_refused_by_the_settings() -> None:
     """Named with what it may be."""
     with pytest.raises(ValueError, match="must be `max` or a number"):
         EngineSettings(speed="fast")
+
+
+async def test_the_book_is_told_of_the_pause_that_run_until_ends_in() -> None:
+    """So that outside orders get their answer at once."""
+    async with _world() as world:
+        await world.engine.Pause(pb.PauseRequest(), None)
+        status = await world.status()
+        until_ns = status.simulated_time_ns + 10 * status.lookahead_ns
+        await world.engine.RunUntil(pb.RunUntilRequest(simulated_time_ns=until_ns), None)
+        await world.until(lambda: world.book.paces[-2:] == [False, True])
+        assert (await world.status()).simulated_time_ns == until_ns

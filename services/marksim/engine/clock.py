@@ -40,23 +40,20 @@ class Clock:
         self.pacer.restart(time.monotonic(), sim_ns)
         self._samples.clear()
 
+    def reaches_its_end(self, end_ns: int) -> bool:
+        """True, and paused, where a window up to `end_ns` would pass the time that run-until named."""
+        if self.until_ns is None or end_ns <= self.until_ns:
+            return False
+        self.paused, self.until_ns = True, None
+        return True
+
     async def wait_for(self, start_ns: int, end_ns: int) -> bool:
         """Wait until the window [start, end) may run; False where the engine is to stop."""
-        if self.until_ns is not None and end_ns > self.until_ns:
-            self.paused, self.until_ns = True, None
-        if self.paused and not self._steps and not self.stopping:
-            await self._hold(start_ns)
-        if self._steps:
-            return not self.stopping
-        begun = time.monotonic()
-        while not self.stopping and not self.paused:
-            delay = self.pacer.delay_s(time.monotonic(), end_ns)
-            if delay <= 0:
+        while not self.stopping:
+            if self.paused and not self._steps:
+                await self._hold(start_ns)
+            elif self._steps or await self._is_due(end_ns):
                 break
-            await asyncio.sleep(min(delay, NAP_S))
-        self.idle_s += time.monotonic() - begun
-        if self.paused and not self.stopping:
-            return await self.wait_for(start_ns, end_ns)
         return not self.stopping
 
     async def done(self, end_ns: int) -> None:
@@ -68,35 +65,52 @@ class Clock:
                 self._samples.popleft()
         if self._steps:
             self._steps -= 1
-            await self._notify()
+            if not self._steps:
+                await self._notify()
 
     async def pause(self) -> None:
-        """Returns once no window is running."""
-        if self.paused:
-            return
-        self.paused = True
+        """Returns once no window is running or, where the order book is away and holds one up, after two seconds.
+
+        It ends a step that is under way and forgets a run-until.
+        """
+        self.paused, self.until_ns, self._steps = True, None, 0
         await self._notify()
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._held or self.stopping or not self.paused)
+        try:
+            async with asyncio.timeout(PAUSE_WAIT_S), self._changed:
+                await self._changed.wait_for(lambda: self._held or self.stopping or not self.paused)
+        except TimeoutError:
+            return
 
     async def resume(self) -> None:
-        self.paused = False
-        await self._notify()
+        """Let a paused clock go on from where it stands; it ends a step that is under way."""
+        if self.paused:
+            self.paused, self._steps, self._held = False, 0, False
+            await self._notify()
 
     async def step(self, windows: int) -> None:
-        """Run windows of a paused market, one after the other and without pacing; returns when they are done."""
+        """Run windows of a paused market, one after the other and without pacing; returns when they are done.
+
+        A caller that leaves ends its step. Raises NotNow where the market runs, or another step does.
+        """
         if not self.paused:
             raise NotNow("the market is running: pause it before stepping", reason="NOT_PAUSED")
-        self._steps += windows
-        await self._notify()
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self._steps or self.stopping)
+        if self._steps:
+            raise NotNow("another step is under way: wait for its end, or pause to end it", reason="STEP_UNDER_WAY")
+        self._steps, self._held = windows, False
+        try:
+            await self._notify()
+            async with self._changed:
+                await self._changed.wait_for(lambda: not self._steps or self.stopping)
+        finally:
+            self._steps = 0
 
     async def set_factor(self, factor: float | None, sim_ns: int) -> None:
+        """Change the speed; a window that waits is obeyed at the new one."""
         self.pacer.set_factor(factor, time.monotonic(), sim_ns)
         self._samples.clear()
 
     async def run_until(self, until_ns: int, sim_ns: int) -> None:
+        """Go on to a simulated time and pause there; returns at once."""
         if until_ns <= sim_ns:
             raise InvalidInput(f"simulated_time_ns {until_ns} is not after the present {sim_ns}: name a later time")
         self.until_ns = until_ns
@@ -106,6 +120,17 @@ class Clock:
         """Let `wait_for` and everyone who waits return."""
         self.stopping = True
         await self._notify()
+
+    async def _is_due(self, end_ns: int) -> bool:
+        """Sleep until the window is due; False where the clock was paused or stopped meanwhile."""
+        begun = time.monotonic()
+        while not self.stopping and not self.paused:
+            delay = self.pacer.delay_s(time.monotonic(), end_ns)
+            if delay <= 0:
+                break
+            await asyncio.sleep(min(delay, NAP_S))
+        self.idle_s += time.monotonic() - begun
+        return not self.stopping and not self.paused
 
     async def _hold(self, sim_ns: int) -> None:
         self._held = True

@@ -3,6 +3,8 @@
 import asyncio
 import time
 import uuid
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
 
 from marksim.core.sim.engine import AgentFailure, AsyncTimeEngine
 from marksim.core.types import Records
@@ -12,6 +14,8 @@ from marksim.runtime.logs import get_logger
 from marksim.scenario import Scenario
 from marksim.v1 import engine_pb2 as pb
 from marksim.v1 import orderbook_pb2
+
+T = TypeVar("T")
 
 log = get_logger(__name__)
 
@@ -101,7 +105,7 @@ class Driver:
             start_time_ns=self.scenario.start_ns,
             lookahead_ns=self.scenario.lookahead_ns,
         )
-        await asyncio.gather(*(shard.open(opening) for shard in self.shards))
+        await _all(shard.open(opening) for shard in self.shards)
         self.runs += 1
         await self.set_paused(self.clock.paused)
         self.clock.restart(self.simulated_time_ns)
@@ -125,6 +129,8 @@ class Driver:
             start_ns = self.simulated_time_ns
             self.state = pb.CLOCK_STATE_PAUSED if self.clock.paused else pb.CLOCK_STATE_RUNNING
             self.message = ""
+            if self.clock.reaches_its_end(start_ns + lookahead_ns):
+                await self.set_paused(self.clock.paused)
             if not await self.clock.wait_for(start_ns, start_ns + lookahead_ns):
                 return
             await self._one_window(self.windows)
@@ -135,7 +141,7 @@ class Driver:
         commands = self.engine.collect(window)
         sent = time.monotonic()
         outcomes = {}
-        for part in await asyncio.gather(*(shard.trade(window, _part(shard, commands)) for shard in self.shards)):
+        for part in await _all(shard.trade(window, _part(shard, commands)) for shard in self.shards):
             outcomes.update(part)
         answered = time.monotonic()
         self.engine.deliver(window, outcomes)
@@ -146,6 +152,18 @@ class Driver:
         self.windows += 1
         self.agents_s += (sent - begun) + (time.monotonic() - answered)
         self.book_s += answered - sent
+
+
+async def _all(parts: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """All results; when one fails, the others are cancelled and awaited, and its error is raised."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
 
 
 def _part(shard: Shard, commands: dict[str, Records]) -> dict[str, Records]:

@@ -9,14 +9,14 @@ import grpc.aio
 from marksim.codec import decode_columns, encode_columns, tick_from_proto
 from marksim.core.sim.engine import SymbolOutcome
 from marksim.core.types import EXECUTION, Records
-from marksim.runtime.channel import error_reason, open_channel, peer_error
+from marksim.runtime.channel import open_channel, peer_error
 from marksim.runtime.logs import get_logger
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import orderbook_pb2_grpc, types_pb2
 
 RETRY_S = 0.5
-FINAL_REASONS = frozenset({"FENCED", "SCENARIO_MISMATCH", "WINDOW_MISMATCH"})
-"""Refusals that trying again cannot mend."""
+FINAL_CODES = (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNIMPLEMENTED)
+"""Refusals that trying again cannot mend: fenced, another scenario, another window, contents that are wrong."""
 
 log = get_logger(__name__)
 
@@ -66,6 +66,7 @@ class Shard:
 
     async def open(self, request: pb.OpenRun) -> None:
         """Open Trade for a new run; waits for a book that is away or still compiling. Raises Refused."""
+        self._drop()
         self._open = request
         self.last_window = None
         waited = False
@@ -85,13 +86,13 @@ class Shard:
     async def set_pace(self, paused: bool) -> None:
         """Tell the book whether windows are coming. Where the connection is broken, the next `trade` mends it and tells."""
         self._pace = pb.Pace(paused=paused)
-        if self._call is None:
-            return
-        try:
-            async with self._writing:
+        async with self._writing:
+            if self._call is None:
+                return
+            try:
                 await _write(self._call, pb.TradeRequest(pace=self._pace))
-        except grpc.aio.AioRpcError:
-            self._drop()
+            except grpc.aio.AioRpcError:
+                self._drop()
 
     async def trade(self, window: int, commands: Mapping[str, Records]) -> dict[str, SymbolOutcome]:
         """Send a window and return what it did, however often the connection breaks. Raises RunLost or Refused."""
@@ -140,20 +141,22 @@ class Shard:
     async def _exchange(self, request: pb.TradeRequest) -> pb.WindowResult:
         if self._call is None:
             await self._connect()
-        assert self._call is not None
+        call = self._call
+        if call is None:
+            raise _lost("the stream broke while the clock was steered")
         async with self._writing:
-            await _write(self._call, request)
-        response = await _read(self._call)
+            await _write(call, request)
+        response = await _read(call)
         return response.result
 
     async def _connect(self) -> None:
-        call = self._stub.Trade()
-        self._call = call
-        await _write(call, pb.TradeRequest(open=self._open))
-        await _read(call)
         async with self._writing:
+            call = self._stub.Trade()
+            await _write(call, pb.TradeRequest(open=self._open))
+            await _read(call)
             await _write(call, pb.TradeRequest(pace=self._pace))
-        self.connected = True
+            self._call = call
+            self.connected = True
 
     async def _reconnect(self) -> None:
         """Wait until the book answers again; RunLost where it is in another run than ours."""
@@ -174,7 +177,7 @@ class Shard:
             self._call = None
 
     def _raise_if_final(self, error: grpc.aio.AioRpcError) -> None:
-        if error_reason(error) in FINAL_REASONS:
+        if error.code() in FINAL_CODES:
             raise Refused(f"{self.address} refuses this engine: {peer_error(error)}") from error
 
 
@@ -198,6 +201,10 @@ async def _read(
         await _raise_status(call)
     assert isinstance(response, pb.TradeResponse)
     return response
+
+
+def _lost(details: str) -> grpc.aio.AioRpcError:
+    return grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), details=details)
 
 
 async def _raise_status(

@@ -71,6 +71,7 @@ class OrderEntry:
             ticks = _no_price(request)
         self._sequencer.check_open_for_outside(request.queue_while_paused)
         outside = self._sequencer.outside
+        outside.check_room()
         order = OutsideOrder(
             account=outside.claim_account(request.account),
             instrument=instrument,

@@ -167,12 +167,16 @@ class Outside:
         self._accounts[name] = account
         return account
 
-    def enqueue(self, order: OutsideOrder, while_paused: bool) -> Waiting:
-        """Let a new order wait for the next window; raises Exhausted at a bound, with nothing changed."""
+    def check_room(self) -> None:
+        """Raises Exhausted where one more order finds no room; asked before an account is made for it."""
         self._check_queue()
         if len(self._by_serial) >= self.max_orders and not self._forget_oldest():
             self.refused += 1
             raise Exhausted(f"all {self.max_orders} outside orders are open: cancel some first", reason="TOO_MANY_ORDERS")
+
+    def enqueue(self, order: OutsideOrder, while_paused: bool) -> Waiting:
+        """Let a new order wait for the next window; raises Exhausted at a bound, with nothing changed."""
+        self.check_room()
         order.serial = self._next_serial()
         order.account.orders[order.key] = order
         self._by_serial[order.serial] = order

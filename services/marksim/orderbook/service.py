@@ -26,8 +26,10 @@ from marksim.scenario import load_scenario
 from marksim.v1 import orderbook_pb2, orderbook_pb2_grpc
 
 NAME: Final = orderbook_pb2.DESCRIPTOR.services_by_name["OrderBookService"].full_name
-DRAIN_SHARE: Final = 0.75
-"""Of the grace: what named readers get to confirm the last window; the rest is for ending their streams."""
+CONFIRM_SHARE: Final = 0.6
+"""Of the grace: what named readers get to confirm the last window."""
+DRAIN_SHARE: Final = 0.85
+"""Of the grace: when their streams must have ended too."""
 
 log = get_logger(__name__)
 
@@ -73,7 +75,7 @@ class OrderBookService:
             self.servicer.ready = True
             log.info("ready", symbols=list(self.tape.symbols), scenario_hash=self.sequencer.scenario_hash)
             await lifecycle.draining.wait()
-            await self.drain(lifecycle.grace_s * DRAIN_SHARE)
+            await self.drain(lifecycle.grace_s)
         finally:
             self.tape.end()
             REGISTRY.unregister(metrics)
@@ -81,16 +83,17 @@ class OrderBookService:
     async def drain(self, grace_s: float) -> None:
         """Take no more windows, wait until connected named readers have the last one, end all streams."""
         self.servicer.trading.stop()
+        begun = asyncio.get_running_loop().time()
         run, readers = self.sequencer.run, self.servicer.readers
         try:
-            async with asyncio.timeout(grace_s):
+            async with asyncio.timeout_at(begun + CONFIRM_SHARE * grace_s):
                 while run is not None and not readers.have(run.run, run.last_window):
                     await readers.changed.wait()
         except TimeoutError:
             log.warning("a named reader has not confirmed the last window", readers=readers.connected)
         self.tape.end()
         try:
-            async with asyncio.timeout(grace_s):
+            async with asyncio.timeout_at(begun + DRAIN_SHARE * grace_s):
                 await self.servicer.streams_ended.wait()
         except TimeoutError:
             log.warning("readers are too slow to get the last frame", streams=self.servicer.streams)

@@ -186,7 +186,7 @@ class OrderBookServiceServicer:
 
     def SubmitOrder(self, request, context):
         """SubmitOrder sends an order and returns once its window is done, with its fills. The same client order id again returns
-        the order as it is, with no second effect.
+        the order as it is, with no second effect and whatever else the request says.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -53,7 +53,7 @@ class OrderBookServiceStub:
     """ListInstruments names what can be traded, in which steps, and on which shard."""
     SubmitOrder: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.SubmitOrderRequest, _orderbook_pb2.SubmitOrderResponse]
     """SubmitOrder sends an order and returns once its window is done, with its fills. The same client order id again returns
-    the order as it is, with no second effect.
+    the order as it is, with no second effect and whatever else the request says.
     """
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.CancelOrderRequest, _orderbook_pb2.CancelOrderResponse]
     """CancelOrder cancels what is left of an order."""
@@ -97,7 +97,7 @@ class OrderBookServiceAsyncStub(OrderBookServiceStub):
     """ListInstruments names what can be traded, in which steps, and on which shard."""
     SubmitOrder: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.SubmitOrderRequest, _orderbook_pb2.SubmitOrderResponse]  # type: ignore[assignment]
     """SubmitOrder sends an order and returns once its window is done, with its fills. The same client order id again returns
-    the order as it is, with no second effect.
+    the order as it is, with no second effect and whatever else the request says.
     """
     CancelOrder: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.CancelOrderRequest, _orderbook_pb2.CancelOrderResponse]  # type: ignore[assignment]
     """CancelOrder cancels what is left of an order."""
@@ -192,7 +192,7 @@ class OrderBookServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orderbook_pb2.SubmitOrderResponse, _abc.Awaitable[_orderbook_pb2.SubmitOrderResponse]]:
         """SubmitOrder sends an order and returns once its window is done, with its fills. The same client order id again returns
-        the order as it is, with no second effect.
+        the order as it is, with no second effect and whatever else the request says.
         """
 
     @_abc_1.abstractmethod

@@ -137,3 +137,20 @@ def test_windows_are_skipped_only_where_nothing_is_due(seconds: float) -> None:
     with world([("sleeper", sleeper)]) as simulation:
         events = run(simulation, 10)
     assert [one.window for one in events] == [int((seconds + 0.02) / 0.05)]
+
+
+def test_an_agent_that_catches_the_refusal_of_a_foreign_await_lives_on() -> None:
+    """What it awaits next is honoured."""
+    reached: list[int] = []
+
+    async def careful(market: Market, _: Any) -> None:
+        try:
+            await asyncio.sleep(0)
+        except ForeignAwait:
+            await market.sleep(2)
+        reached.append(market.now_ns)
+
+    with world([("careful", careful)]) as simulation:
+        run(simulation, 3)
+        assert simulation.engine.failures == []
+    assert reached == [2_000 * MS]

@@ -188,12 +188,12 @@ class AsyncTimeEngine:
     def _resume(self, task: AgentTask, value: object) -> None:
         try:
             awaited = task.coroutine.send(value)
+            while type(awaited) is not SleepUntil and type(awaited) is not NextTick:
+                awaited = task.coroutine.throw(foreign(awaited))
             if type(awaited) is SleepUntil:
                 self._scheduler.at(awaited.time_ns, Priority.TIMER, task.market.wake)
-            elif type(awaited) is NextTick:
-                task.feed.waiting.append(task)
             else:
-                task.coroutine.throw(foreign(awaited))
+                task.feed.waiting.append(task)
         except StopIteration:
             return
         except Exception as error:  # noqa: BLE001 - an agent's own mistake, of any kind: it alone is taken out
