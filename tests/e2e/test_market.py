@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosedError
 
 from marksim.runtime.channel import open_channel
 from marksim.test_websocket import KEYS, parse_tick
-from marksim.v1 import telemetry_pb2, telemetry_pb2_grpc
+from marksim.v1 import orderbook_pb2, orderbook_pb2_grpc, telemetry_pb2, telemetry_pb2_grpc, types_pb2
 from tests.e2e.market import SERVICES, Market, is_free, running_market
 from tests.examples.test_consumers import EXAMPLES, node_command
 
@@ -75,6 +75,29 @@ async def test_clock_runs_ten_times_as_fast(market: Market) -> None:
     """The engine's speed is 10 unless told otherwise."""
     status = await market.running()
     assert status.speed.factor == 10
+
+
+async def test_an_order_trades_and_shows_in_the_tick_of_its_window(market: Market) -> None:
+    """A market order over gRPC is filled, and the tick of the window in which it was carries a trade."""
+    await market.running()
+    order = orderbook_pb2.SubmitOrderRequest(
+        account="e2e",
+        symbol="BTC/USD",
+        client_order_id="first-1",
+        side=types_pb2.SIDE_BUY,
+        order_type=types_pb2.ORDER_TYPE_MARKET,
+        quantity="0.001",
+    )
+    async with connect(market.url) as websocket, open_channel(f"localhost:{market.grpc_ports['orderbook']}") as channel:
+        answer = await orderbook_pb2_grpc.OrderBookServiceStub(channel).SubmitOrder(order, timeout=30)
+        (fill,) = answer.fills
+        window_us = range(fill.time_ns // 1_000, fill.time_ns // 1_000 + 50_000)
+        async with asyncio.timeout(30):
+            while (tick := json.loads(await websocket.recv()))["timestamp"] < window_us.start:
+                pass
+    assert answer.order.status == types_pb2.ORDER_STATUS_FILLED
+    assert tick["timestamp"] in window_us
+    assert tick["trade_count"] >= 1
 
 
 CONSUMERS = [
