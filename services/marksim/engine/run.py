@@ -66,7 +66,6 @@ class Driver:
         except Refused as refused:
             self.state, self.message = pb.CLOCK_STATE_FAILED, str(refused)
             log.error("refused", reason=str(refused), run=self.run)
-            self.clock.stopping = True
             await self.clock.stop()
 
     async def set_paused(self, paused: bool) -> None:

@@ -182,10 +182,11 @@ class AsyncTimeEngine:
         task = AgentTask(spec, Account(number), self._feeds[spec.symbol])
         task.market = AgentMarket(self, task, self._scheduler, generator(self.seed, spec.name))
         task.coroutine = AGENT_TYPES[spec.type].run(task.market, spec.parameters)
-        self._scheduler.at(self.start_ns, Priority.TIMER, lambda _: self._resume(task, None))
+        self._scheduler.at(self.start_ns, Priority.TIMER, lambda _: self.resume(task))
         return task
 
-    def _resume(self, task: AgentTask, value: object) -> None:
+    def resume(self, task: AgentTask, value: object = None) -> None:
+        """Let an agent go on; called by its market when it is woken."""
         try:
             awaited = task.coroutine.send(value)
             while type(awaited) is not SleepUntil and type(awaited) is not NextTick:
@@ -198,10 +199,6 @@ class AsyncTimeEngine:
             return
         except Exception as error:  # noqa: BLE001 - an agent's own mistake, of any kind: it alone is taken out
             self._take_out(task, error)
-
-    def resume(self, task: AgentTask, value: object = None) -> None:
-        """Let an agent go on; called by its market when it is woken."""
-        self._resume(task, value)
 
     def _take_out(self, task: AgentTask, error: Exception) -> None:
         failure = AgentFailure(task.spec.name, self.now_ns, error)
