@@ -4,6 +4,7 @@ Decimal text ("0.50") stands for sizes and prices; it becomes exact integers in 
 """
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -182,9 +183,11 @@ class Scenario(_Model):
         return tuple(self._expand())
 
     def _expand(self) -> Iterator[AgentSpec]:
+        accounts = itertools.count(1)
         for model in self.agents:
             for number in range(1, model.count + 1):
                 yield AgentSpec(
+                    account=next(accounts),
                     name=model.name if model.count == 1 else f"{model.name}-{number}",
                     type=model.type,
                     symbol=model.symbol or self.traded[0].symbol,

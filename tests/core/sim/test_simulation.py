@@ -82,7 +82,7 @@ def test_nobody_gains_what_nobody_lost() -> None:
     simulation, start_ns = _simulate([], 5)
     for _ in simulation.run(start_ns + 120 * 10**9):
         pass
-    tasks = simulation.engine._tasks
+    tasks = simulation.engine._tasks.values()
     for task in tasks:
         task.account.learn(1 << 62)
     assert sum(task.account.position_lots for task in tasks) == 0

@@ -31,7 +31,10 @@ def world(
 ) -> Iterator[Simulation]:
     """A simulation of these agents; their types are known only inside."""
     types = {name: AgentType(Nothing, run) for name, run in agents}
-    specs = [AgentSpec(name, name, "BTC/USD", order_ms * MS, feed_ms * MS, Nothing()) for name, _ in agents]
+    specs = [
+        AgentSpec(account, name, name, "BTC/USD", order_ms * MS, feed_ms * MS, Nothing())
+        for account, (name, _) in enumerate(agents, start=1)
+    ]
     with patch.dict(AGENT_TYPES, types):
         simulation = Simulation([BTC], specs, seed=seed, start_ns=0, lookahead_ns=50 * MS)
         try:

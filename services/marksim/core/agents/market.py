@@ -102,8 +102,9 @@ class AgentType:
 
 @dataclass(frozen=True, slots=True)
 class AgentSpec:
-    """One agent of a resolved scenario."""
+    """One agent of a resolved scenario; `account` is its place there, from 1, also where only some of its agents run."""
 
+    account: int
     name: str
     type: str
     symbol: str

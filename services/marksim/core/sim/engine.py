@@ -112,7 +112,7 @@ class AsyncTimeEngine:
         self._feeds = {i.symbol: SymbolFeed(i, _opening_tick(i, start_ns), start_ns) for i in instruments}
         self._pending: dict[str, list[Command]] = {i.symbol: [] for i in instruments}
         self._fundamentals: dict[str, Fundamental] = {}
-        self._tasks = [self._start(number, spec) for number, spec in enumerate(agents, start=1)]
+        self._tasks = {spec.account: self._start(spec) for spec in agents}
 
     @property
     def now_ns(self) -> int:
@@ -175,11 +175,11 @@ class AsyncTimeEngine:
 
     def close(self) -> None:
         """End all agents."""
-        for task in self._tasks:
+        for task in self._tasks.values():
             task.coroutine.close()
 
-    def _start(self, number: int, spec: AgentSpec) -> AgentTask:
-        task = AgentTask(spec, Account(number), self._feeds[spec.symbol])
+    def _start(self, spec: AgentSpec) -> AgentTask:
+        task = AgentTask(spec, Account(spec.account), self._feeds[spec.symbol])
         task.market = AgentMarket(self, task, self._scheduler, generator(self.seed, spec.name))
         task.coroutine = AGENT_TYPES[spec.type].run(task.market, spec.parameters)
         self._scheduler.at(self.start_ns, Priority.TIMER, lambda _: self.resume(task))
@@ -210,17 +210,15 @@ class AsyncTimeEngine:
             self._on_failure(failure)
 
     def _notify(self, executions: Records, end_ns: int) -> None:
-        tasks, known = self._tasks, len(self._tasks)
+        tasks = self._tasks
         # In sequence order, so that a fill reaches its order before the order's end does.
         for kind, time_ns, price, quantity, *parties in zip(*(executions[name].tolist() for name in _COLUMNS), strict=True):
             account, serial, leaves = parties[:3]
-            if 0 < account <= known:
-                task = tasks[account - 1]
+            if (task := tasks.get(account)) is not None:
                 visible = max(time_ns + task.spec.feed_latency_ns, end_ns)
                 task.account.inbox.append((visible, serial, kind, price, quantity, leaves))
-            if kind == _TRADED and 0 < parties[3] <= known:
-                maker, serial, leaves = parties[3:]
-                task = tasks[maker - 1]
+            if kind == _TRADED and (task := tasks.get(parties[3])) is not None:
+                serial, leaves = parties[4:]
                 visible = max(time_ns + task.spec.feed_latency_ns, end_ns)
                 task.account.inbox.append((visible, serial, kind, price, quantity, leaves))
 
