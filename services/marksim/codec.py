@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 
 from marksim.core.errors import InvalidInput
 from marksim.core.types import MAX_PRICE_TICKS, MAX_QUANTITY_LOTS, Instrument, Records, SessionState, Tick
+from marksim.v1 import orderbook_pb2
 from marksim.v1 import types_pb2 as pb
 
 # The pure Python implementation of protobuf is some fifty times slower; it would look like a slow market.
@@ -148,6 +149,11 @@ def instrument_from_proto(message: pb.Instrument) -> Instrument:
         taker_fee_ppm=message.taker_fee_ppm,
         shard=message.shard,
     )
+
+
+def own_symbols(listed: orderbook_pb2.ListInstrumentsResponse) -> tuple[str, ...]:
+    """What the order book that answered trades itself, in the order of the scenario."""
+    return tuple(instrument.symbol for instrument in listed.instruments if instrument.shard == listed.shard)
 
 
 @lru_cache(maxsize=4096)

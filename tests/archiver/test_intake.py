@@ -11,7 +11,7 @@ from tests.archiver.fake_book import frame, started
 
 def message(*windows: int, last: int | None = None, symbol: int = 0) -> pb.StreamTicksResponse:
     frames = [item for window in windows if (item := frame(symbol, window))]
-    return pb.StreamTicksResponse(run="run-1", frames=frames, last_window=max(windows) if last is None else last)
+    return pb.StreamTicksResponse(run="run-1", frames=frames, last_window=max(windows, default=-1) if last is None else last)
 
 
 def begun(stored: dict[str, Progress] | None = None) -> Intake:
@@ -27,6 +27,14 @@ def test_a_quiet_window_moves_the_position_too() -> None:
     assert intake.position == ("run-1", 5)
     assert intake.take().progress == {"BTC/USD": Progress(5, 1), "ETH/USD": Progress(5, -1)}
     assert not intake.pending and intake.bytes == 0
+
+
+def test_a_shard_without_symbols_has_a_position() -> None:
+    """Its windows are confirmed as any other's, or it would wait in vain when it ends."""
+    intake = Intake()
+    intake.begin(pb.RunStarted(run="run-1"), {}, "")
+    intake.add(message(last=5))
+    assert intake.position == intake.take().position == ("run-1", 5)
 
 
 def test_a_frame_that_comes_again_is_left_out() -> None:

@@ -65,6 +65,24 @@ def test_a_symbol_that_a_new_run_lacks_is_forgotten(board: Board) -> None:
     assert list(board.symbols) == ["BTC/USD"]
 
 
+def test_a_shard_without_symbols_is_known() -> None:
+    """The edge is ready once every shard has begun a run, whether symbols fall to it or not."""
+    reader = TickReader(Board(64))
+    assert not reader.known
+    reader.take(started("run"))
+    assert reader.known
+
+
+def test_a_symbol_that_moved_to_another_shard_stays(board: Board) -> None:
+    """Whichever of the two shards is heard first in the new run."""
+    left, right = TickReader(board), TickReader(board)
+    left.take(started("run-1", "BTC/USD", "ETH/USD"))
+    right.take(started("run-1"))
+    right.take(started("run-2", "ETH/USD"))
+    left.take(started("run-2", "BTC/USD"))
+    assert sorted(board.symbols) == ["BTC/USD", "ETH/USD"]
+
+
 def test_gaps_are_counted(board: Board) -> None:
     """They show in the metrics; the sums survive, because ticks carry totals."""
     reader = TickReader(board)

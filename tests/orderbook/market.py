@@ -93,9 +93,19 @@ class Market:
     """The service, a client of it, and its run."""
 
     service: OrderBookService
-    channel: grpc.aio.Channel
+    server: grpc.aio.Server
+    port: int
     stub: Any
     run: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    async def stop(self) -> None:
+        """End the service before its block does."""
+        self.service.tape.end()
+        await self.server.stop(0.2)
 
     async def engine(self, run: str | None = None, term: int = 1, instance: str = "engine-a", **changed: Any) -> Engine:
         """Open Trade and wait for the answer."""
@@ -179,17 +189,17 @@ def error_info(metadata: Any) -> error_details_pb2.ErrorInfo:
 
 
 @asynccontextmanager
-async def served(**settings: Any) -> AsyncIterator[Market]:
-    """The service on a free port, with its kernels taken as compiled."""
+async def served(port: int = 0, **settings: Any) -> AsyncIterator[Market]:
+    """The service on a free port or this one, with its kernels taken as compiled."""
     service = OrderBookService(OrderBookSettings(**({"ring_mib": 1} | settings)))
     service.servicer.ready = True
     server = grpc.aio.server(interceptors=[ErrorInterceptor()])
     service.register(server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    bound = server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{bound}") as channel:
+        market = Market(service, server, bound, orderbook_pb2_grpc.OrderBookServiceStub(channel))
         try:
-            yield Market(service, channel, orderbook_pb2_grpc.OrderBookServiceStub(channel))
+            yield market
         finally:
-            service.tape.end()
-            await server.stop(0.2)
+            await market.stop()

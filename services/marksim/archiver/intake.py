@@ -67,6 +67,7 @@ class Intake:
         self._gaps: list[Gap] = []
         self._ended: dict[str, str] = {}
         self._told_lost = -1
+        self._last_window = -1
         self._taken: tuple[str, int] | None = None
         self.bytes = 0
         self.frames = 0
@@ -100,7 +101,7 @@ class Intake:
             started.run, started.scenario_hash, started.seed, started.start_time_ns, started.lookahead_ns, instruments
         )
         self._progress = {item.symbol: stored.get(item.symbol, Progress()) for item in instruments}
-        self._told_lost = -1
+        self._told_lost = self._last_window = -1
         self._taken = self.position if stored else None
         if before and before != started.run:
             self._ended[before] = f"followed by run {started.run}"
@@ -112,7 +113,7 @@ class Intake:
         for frame in message.frames:
             self._add_frame(frame)
         if message.HasField("last_window"):
-            last = message.last_window
+            last = self._last_window = message.last_window
             for symbol, item in self._progress.items():
                 if last > item.through:
                     self._progress[symbol] = replace(item, through=last)
@@ -159,7 +160,8 @@ class Intake:
         self.bytes += _FRAME_BYTES
 
     def _through(self) -> int:
-        return min((item.through for item in self._progress.values()), default=-1)
+        # A book without symbols has windows all the same.
+        return min((item.through for item in self._progress.values()), default=self._last_window)
 
     def _of(self, table: str, symbol: str) -> _Pieces:
         return self._pieces.setdefault((table, symbol), _Pieces())

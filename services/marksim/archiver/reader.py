@@ -15,6 +15,7 @@ import grpc.aio
 from marksim.archiver.intake import Batch, Intake
 from marksim.archiver.metrics import BookMetrics, tell_totals
 from marksim.archiver.settings import ArchiverSettings
+from marksim.codec import own_symbols
 from marksim.runtime.channel import open_channel, peer_error
 from marksim.runtime.logs import get_logger
 from marksim.store.archive import Archive
@@ -129,7 +130,7 @@ class BookReader:
         position = self._intake.position
         if position is None:
             listed = await stub.ListInstruments(pb.ListInstrumentsRequest(), timeout=ASK_TIMEOUT_S)
-            position = self._shared.archive.position([item.symbol for item in listed.instruments])
+            position = self._shared.archive.position(own_symbols(listed))
             if position is not None:
                 self._run_before = position[0]
                 self._metrics.stored(position[1])

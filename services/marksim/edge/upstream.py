@@ -71,8 +71,8 @@ class TickReader:
 
     @property
     def known(self) -> bool:
-        """Whether the book has said what is traded."""
-        return bool(self._instruments)
+        """Whether the book has said what it trades in its run; a shard may have nothing."""
+        return bool(self.run)
 
     def take(self, message: pb.StreamTicksResponse) -> None:
         """Take one message. Raises InvalidInput where it makes no sense."""
@@ -96,7 +96,9 @@ class TickReader:
         self._start_time_ns = started.start_time_ns
         instruments = [instrument_from_proto(instrument) for instrument in started.instruments]
         for symbol in self._instruments.keys() - {instrument.symbol for instrument in instruments}:
-            self._board.retire(symbol)
+            # A symbol that moved to another shard may have begun this run there already.
+            if self._board.epoch(symbol) != self.run:
+                self._board.retire(symbol)
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         for instrument in instruments:
             self._board.list_instrument(instrument)

@@ -9,22 +9,26 @@ from typing import Any, TypeVar
 from marksim.core.sim.engine import AgentFailure, AsyncTimeEngine
 from marksim.core.types import Records
 from marksim.engine.clock import Clock
-from marksim.engine.shard import Refused, RunLost, Shard
+from marksim.engine.shard import Refused, RunLost, Shard, Unlike
 from marksim.runtime.logs import get_logger
 from marksim.scenario import Scenario
+from marksim.scenario.group import Group
 from marksim.v1 import engine_pb2 as pb
 from marksim.v1 import orderbook_pb2
 
 T = TypeVar("T")
 
+UNLIKE_RETRY_S = 2.0
+
 log = get_logger(__name__)
 
 
 class Driver:
-    """Drives the shards through runs of a scenario. Without a journal, a book that was lost means a new run."""
+    """Drives the shards through runs of a group. Without a journal, a book that was lost means a new run."""
 
-    def __init__(self, scenario: Scenario, clock: Clock, shards: list[Shard]) -> None:
+    def __init__(self, scenario: Scenario, group: Group, clock: Clock, shards: list[Shard]) -> None:
         self.scenario = scenario
+        self.group = group
         self.clock = clock
         self.shards = shards
         self.instance = str(uuid.uuid4())
@@ -52,6 +56,8 @@ class Driver:
                 try:
                     await self._begin()
                     await self._windows()
+                except Unlike as unlike:
+                    await self._wait_for_others(unlike)
                 except RunLost as lost:
                     self.state, self.message = (
                         pb.CLOCK_STATE_STARTING,
@@ -77,10 +83,17 @@ class Driver:
         self.engine.close()
         await asyncio.gather(*(shard.close() for shard in self.shards))
 
+    async def _wait_for_others(self, unlike: Unlike) -> None:
+        """While a cluster rolls to another scenario or sharding, old books stand beside new ones for some seconds."""
+        if self.message != str(unlike):
+            log.error("refused, looking again", reason=str(unlike), run=self.run)
+        self.state, self.message = pb.CLOCK_STATE_FAILED, str(unlike)
+        await asyncio.sleep(UNLIKE_RETRY_S)
+
     def _make_engine(self) -> AsyncTimeEngine:
         return AsyncTimeEngine(
-            self.scenario.instruments(),
-            self.scenario.agent_specs(),
+            self.group.instruments,
+            self.group.agents,
             seed=self.scenario.seed,
             start_ns=self.scenario.start_ns,
             lookahead_ns=self.scenario.lookahead_ns,
@@ -89,7 +102,7 @@ class Driver:
 
     async def _begin(self) -> None:
         terms = await asyncio.gather(*(shard.highest_term() for shard in self.shards))
-        self._check_symbols()
+        self._check_books()
         self.engine.close()
         self.engine = self._make_engine()
         self.run, self.term = str(uuid.uuid4()), 1 + max(terms)
@@ -116,11 +129,17 @@ class Driver:
             seed=self.scenario.seed,
         )
 
-    def _check_symbols(self) -> None:
-        offered = [symbol for shard in self.shards for symbol in shard.symbols]
-        wanted = [instrument.symbol for instrument in self.scenario.instruments()]
-        if sorted(offered) != sorted(wanted):
-            raise Refused(f"the order books trade {sorted(offered)} but the scenario needs {sorted(wanted)}: same scenario?")
+    def _check_books(self) -> None:
+        """Before any of them is opened: a run that begins on some books only would be one that readers see for nothing."""
+        for shard in self.shards:
+            if shard.scenario_hash not in ("", self.scenario.hash):
+                hashes = f"{shard.address} trades scenario {shard.scenario_hash}, this engine {self.scenario.hash}"
+                raise Unlike(f"{hashes}: start both alike")
+        offered = sorted(symbol for shard in self.shards for symbol in shard.symbols)
+        wanted = sorted(instrument.symbol for instrument in self.group.instruments)
+        if offered != wanted:
+            symbols = f"the order books trade {offered} but this engine needs {wanted}"
+            raise Unlike(f"{symbols}: --orderbook must name the shards of its symbols, each once; see --symbols, --scenario")
 
     async def _windows(self) -> None:
         lookahead_ns = self.scenario.lookahead_ns

@@ -18,6 +18,7 @@ from marksim.runtime.metrics import Store, StoreKind
 from marksim.runtime.serve import Lifecycle
 from marksim.runtime.settings import EXIT_USAGE
 from marksim.scenario import load_scenario
+from marksim.scenario.group import group_of
 from marksim.v1 import engine_pb2 as pb
 from marksim.v1 import engine_pb2_grpc
 
@@ -58,6 +59,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
     def __init__(self, settings: EngineSettings) -> None:
         try:
             self.scenario = load_scenario(settings.scenario, settings.set, settings.seed)
+            self.group = group_of(self.scenario, settings.symbols)
         except MarksimError as error:
             log.error("scenario refused", reason=error.message)
             raise SystemExit(EXIT_USAGE) from None
@@ -72,7 +74,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         return (pb.DESCRIPTOR.services_by_name["EngineService"].full_name,)
 
     async def run(self, lifecycle: Lifecycle) -> None:
-        self.driver = Driver(self.scenario, self.clock, [Shard(address) for address in self.addresses])
+        self.driver = Driver(self.scenario, self.group, self.clock, [Shard(address) for address in self.addresses])
         driving = asyncio.create_task(self.driver.drive())
         measuring = asyncio.create_task(self._measure(self.driver))
         draining = asyncio.create_task(lifecycle.draining.wait())
@@ -167,9 +169,8 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
 
     def _status(self) -> pb.EngineStatus:
         pacer, driver = self.clock.pacer, self.driver
-        specs = self.scenario.agent_specs()
         smallest_ns = min(
-            (spec.order_latency_ns + spec.feed_latency_ns for spec in specs),
+            (spec.order_latency_ns + spec.feed_latency_ns for spec in self.group.agents),
             default=math.inf,
         )
         agents_share, book_share, idle_share = self._shares

@@ -27,6 +27,9 @@ class EngineSettings(ServiceSettings):
     orderbook: Annotated[list[str], Field(min_length=1)] = Field(
         ["localhost:50051"], description="addresses of the order books, one a shard"
     )
+    symbols: list[str] = Field(
+        [], description="symbols whose clock this engine owns, of those that are traded: a,b; else all"
+    )
     scenario: str = Field("default", description="name of a ready scenario, or path of a scenario file")
     set: list[str] = Field(
         [],

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 import grpc
 import grpc.aio
 
-from marksim.codec import decode_columns, encode_columns, tick_from_proto
+from marksim.codec import decode_columns, encode_columns, own_symbols, tick_from_proto
 from marksim.core.sim.engine import SymbolOutcome
 from marksim.core.types import EXECUTION, Records
-from marksim.runtime.channel import open_channel, peer_error
+from marksim.runtime.channel import error_reason, open_channel, peer_error
 from marksim.runtime.logs import get_logger
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import orderbook_pb2_grpc, types_pb2
@@ -29,6 +29,10 @@ class Refused(Exception):
     """The book refuses this engine for good; the message says why."""
 
 
+class Unlike(Exception):
+    """Books and engine were started unlike; another book in the same place would not refuse. The message says why."""
+
+
 class Shard:
     """One order book. `open` binds it to a run; `trade` is called once a window."""
 
@@ -36,6 +40,7 @@ class Shard:
         self.address = address
         self.connected = False
         self.symbols: tuple[str, ...] = ()
+        self.scenario_hash = ""
         self.last_window: int | None = None
         self._channel = open_channel(address)
         self._stub: orderbook_pb2_grpc.OrderBookServiceAsyncStub = orderbook_pb2_grpc.OrderBookServiceStub(self._channel)
@@ -45,7 +50,7 @@ class Shard:
         self._writing = asyncio.Lock()  # a stream takes one message at a time; pace may come beside a window
 
     async def highest_term(self) -> int:
-        """The highest term the book has seen; waits for the book for as long as it takes. Learns its symbols too."""
+        """The highest term the book has seen; waits for the book for as long as it takes. Learns what it trades too."""
         waited = False
         while True:
             try:
@@ -61,11 +66,11 @@ class Shard:
                 waited = True
                 await asyncio.sleep(RETRY_S)
                 continue
-            self.symbols = tuple(instrument.symbol for instrument in listed.instruments)
+            self.symbols, self.scenario_hash = own_symbols(listed), run.scenario_hash
             return run.term
 
     async def open(self, request: pb.OpenRun) -> None:
-        """Open Trade for a new run; waits for a book that is away or still compiling. Raises Refused."""
+        """Open Trade for a new run; waits for a book that is away or still compiling. Raises Refused or Unlike."""
         self._drop()
         self._open = request
         self.last_window = None
@@ -95,7 +100,7 @@ class Shard:
                 self._drop()
 
     async def trade(self, window: int, commands: Mapping[str, Records]) -> dict[str, SymbolOutcome]:
-        """Send a window and return what it did, however often the connection breaks. Raises RunLost or Refused."""
+        """Send a window and return what it did, however often the connection breaks. Raises RunLost, Refused or Unlike."""
         mine = [
             pb.SymbolCommands(symbol=symbol, commands=encode_columns(rows, types_pb2.CommandColumns))
             for symbol, rows in commands.items()
@@ -177,6 +182,8 @@ class Shard:
             self._call = None
 
     def _raise_if_final(self, error: grpc.aio.AioRpcError) -> None:
+        if error_reason(error) == "SCENARIO_MISMATCH":
+            raise Unlike(f"{self.address} refuses this engine: {peer_error(error)}") from error
         if error.code() in FINAL_CODES:
             raise Refused(f"{self.address} refuses this engine: {peer_error(error)}") from error
 

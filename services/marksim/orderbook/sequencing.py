@@ -3,12 +3,12 @@
 import hashlib
 import uuid
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from marksim.codec import decode_columns, instrument_to_proto
 from marksim.core.errors import Away, InvalidInput, NotNow
 from marksim.core.types import COMMAND, NS_PER_MINUTE, OUTSIDE_ACCOUNTS_FROM, Instrument, Records
+from marksim.orderbook.listing import Listing
 from marksim.orderbook.outside import Outside
 from marksim.orderbook.shard import Shard, SymbolDone
 from marksim.orderbook.tape import RunFacts, Tape
@@ -62,12 +62,13 @@ class EngineSession:
 class Sequencer:
     """Binds the books to a run and applies its windows, each exactly once."""
 
-    def __init__(self, instruments: Sequence[Instrument], scenario_hash: str, tape: Tape, limits: Limits) -> None:
-        self.instruments = {instrument.symbol: instrument for instrument in instruments}
+    def __init__(self, listing: Listing, scenario_hash: str, tape: Tape, limits: Limits) -> None:
+        self.listing = listing
+        self.instruments = {instrument.symbol: instrument for instrument in listing.own}
         self.scenario_hash = scenario_hash
         self.tape = tape
         self.limits = limits
-        self.shard = Shard(instruments, limits.max_orders)
+        self.shard = Shard(listing.own, limits.max_orders)
         self.outside = limits.outside()
         self.term = 0
         self.instance = ""
@@ -179,11 +180,8 @@ class Sequencer:
         return commands
 
     def instrument(self, symbol: str) -> Instrument:
-        """The instrument of that symbol; raises InvalidInput naming those there are."""
-        if (instrument := self.instruments.get(symbol)) is None:
-            known = ", ".join(self.instruments)
-            raise InvalidInput(f"symbol {symbol!r} is not traded here: give one of {known}", metadata={"field": "symbol"})
-        return instrument
+        """The instrument of that symbol; raises as `Listing.instrument` does where it is not this shard's."""
+        return self.instruments.get(symbol) or self.listing.instrument(symbol)
 
     def _again(self, run: RunFacts, window: int, digest: bytes) -> pb.TradeResponse:
         recorded = self._recorded.get(window)
@@ -235,7 +233,7 @@ class Sequencer:
     def _begin(self, opened: pb.OpenRun) -> RunFacts:
         """Fresh books; what waited belonged to the old ones."""
         self.outside.fail(Away("a new run began; the order did not reach the book", reason="ENGINE_AWAY"))
-        self.shard = Shard(tuple(self.instruments.values()), self.limits.max_orders)
+        self.shard = Shard(self.listing.own, self.limits.max_orders)
         self.outside = self.limits.outside()
         self._recorded.clear()
         self._oldest_recorded.clear()

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NoReturn
 
 import grpc.aio
 from prometheus_client import REGISTRY
@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from marksim.core.book.warm import compile_kernels
 from marksim.core.errors import InvalidInput
+from marksim.orderbook.listing import listing_of
 from marksim.orderbook.ring import FrameRing
 from marksim.orderbook.sequencing import Limits, Sequencer
 from marksim.orderbook.servicer import OrderBookServicer
@@ -35,16 +36,17 @@ log = get_logger(__name__)
 
 
 class OrderBookService:
-    """One shard. Raises SystemExit with one line if its scenario cannot be read."""
+    """One shard. Raises SystemExit with one line if its scenario or its part of it is wrong."""
 
     def __init__(self, settings: OrderBookSettings) -> None:
         try:
             scenario = load_scenario(settings.scenario, settings.set)
-            instruments = scenario.instruments()
         except InvalidInput as error:
-            # As of any other wrong setting: one line for people, whatever the log's format.
-            sys.stderr.write(f"marksim orderbook: --scenario or --set is wrong: {error.message}\n")
-            raise SystemExit(EXIT_USAGE) from None
+            _refuse("--scenario or --set", error)
+        try:
+            listing = listing_of(scenario, settings.shards, int(settings.shard), settings.assign)
+        except InvalidInput as error:
+            _refuse("--assign", error)
         limits = Limits(
             max_orders=settings.max_orders,
             recorded_windows=settings.recorded_windows,
@@ -53,8 +55,8 @@ class OrderBookService:
             outside_orders=settings.outside_orders,
         )
         ring = FrameRing(settings.ring_mib * MIB, settings.ring_seconds)
-        self.tape = Tape(ring, [instrument.symbol for instrument in instruments])
-        self.sequencer = Sequencer(instruments, scenario.hash, self.tape, limits)
+        self.tape = Tape(ring, [instrument.symbol for instrument in listing.own])
+        self.sequencer = Sequencer(listing, scenario.hash, self.tape, limits)
         self.servicer = OrderBookServicer(self.sequencer)
 
     def register(self, server: grpc.aio.Server) -> Sequence[str]:
@@ -73,7 +75,10 @@ class OrderBookService:
         try:
             await asyncio.to_thread(compile_kernels, lambda name: log.info("compiling", kernel=name))
             self.servicer.ready = True
-            log.info("ready", symbols=list(self.tape.symbols), scenario_hash=self.sequencer.scenario_hash)
+            shard = f"{self.sequencer.listing.shard} of {self.sequencer.listing.shards}"
+            log.info("ready", shard=shard, symbols=list(self.tape.symbols), scenario_hash=self.sequencer.scenario_hash)
+            if not self.tape.symbols:
+                log.warning("no symbol falls to this shard: it takes empty windows; --shards and --assign decide")
             await lifecycle.draining.wait()
             await self.drain(lifecycle.grace_s)
         finally:
@@ -136,6 +141,12 @@ class OrderBookService:
             ),
             Store(name="outside_orders", kind=StoreKind.POOL, used=outside.order_count, capacity=limits.outside_orders),
         )
+
+
+def _refuse(flag: str, error: InvalidInput) -> NoReturn:
+    """As of any other wrong setting: one line for people, whatever the log's format."""
+    sys.stderr.write(f"marksim orderbook: {flag} is wrong: {error.message}\n")
+    raise SystemExit(EXIT_USAGE) from None
 
 
 class OrderBookMetrics(Collector):

@@ -43,6 +43,8 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
 
     async def StreamTicks(self, request: pb.StreamTicksRequest, context: Context) -> AsyncIterator[pb.StreamTicksResponse]:
         tape = self.sequencer.tape
+        for symbol in request.symbols:
+            self.sequencer.instrument(symbol)
         reader = TickReader(tape, request)
         if request.reader:
             check_name(request.reader, "reader")
@@ -104,7 +106,9 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
         )
 
     async def ListInstruments(self, request: pb.ListInstrumentsRequest, context: Context) -> pb.ListInstrumentsResponse:
-        return pb.ListInstrumentsResponse(instruments=map(instrument_to_proto, self.sequencer.instruments.values()))
+        listing = self.sequencer.listing
+        instruments = map(instrument_to_proto, listing.instruments)
+        return pb.ListInstrumentsResponse(instruments=instruments, shard=listing.shard, shards=listing.shards)
 
     async def SubmitOrder(self, request: pb.SubmitOrderRequest, context: Context) -> pb.SubmitOrderResponse:
         authorize(current_principal(), request.account, Action.TRADE)

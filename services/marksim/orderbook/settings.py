@@ -1,6 +1,9 @@
 """Settings of the order book service."""
 
-from pydantic import Field
+import re
+import socket
+
+from pydantic import Field, ValidationInfo, field_validator
 
 from marksim.core.book.resting import DEFAULT_MAX_ORDERS, LARGEST_MAX_ORDERS
 from marksim.runtime.settings import Port, ServiceSettings
@@ -14,6 +17,11 @@ class OrderBookSettings(ServiceSettings):
     grpc_port: Port = Field(50051, description="port of the gRPC server; 0 means any free one")
     scenario: str = Field("default", description="name of a ready scenario, or path of a YAML file")
     set: list[str] = Field(default_factory=list, description="overrides of the scenario: path=value,path=value")
+    shards: int = Field(1, ge=1, le=1_024, description="how many order books share the scenario's symbols")
+    shard: str = Field("0", description="which of them this is, from 0; auto: the number at the end of the host's name")
+    assign: dict[str, int] = Field(
+        default_factory=dict, description="symbols with a shard of their own, BTC/USD=0,ETH/USD=1; all others go by hash"
+    )
     max_orders: int = Field(
         DEFAULT_MAX_ORDERS, ge=1, le=LARGEST_MAX_ORDERS, description="most resting orders of one symbol; more are rejected"
     )
@@ -25,3 +33,22 @@ class OrderBookSettings(ServiceSettings):
     outside_orders: int = Field(
         100_000, ge=1, le=1_000_000, description="most outside orders kept, open and closed; the oldest closed one gives way"
     )
+
+    @field_validator("shard")
+    @classmethod
+    def _shard_is_one_of_them(cls, value: str, info: ValidationInfo) -> str:
+        """The shard's number as text, read off the host's name where `auto` was given."""
+        number, source = value, repr(value)
+        if value == "auto":
+            host = socket.gethostname()
+            found = re.search(r"-(\d+)$", host, re.ASCII)
+            if found is None:
+                raise ValueError(f"the host name {host!r} does not end in -<number>; give the shard's number")
+            number, source = found[1], f"the host name {host!r}"
+        if re.fullmatch(r"\d{1,9}", number, re.ASCII) is None:
+            raise ValueError("give a number from 0 on, or auto")
+        # Where --shards itself is wrong, that is what the user is told.
+        shards = info.data.get("shards", int(number) + 1)
+        if int(number) >= shards:
+            raise ValueError(f"{source} is not below --shards {shards}: they are numbered from 0 to {shards - 1}")
+        return str(int(number))

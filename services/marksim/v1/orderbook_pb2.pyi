@@ -319,10 +319,14 @@ class ListInstrumentsRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class ListInstrumentsResponse(_message.Message):
-    __slots__ = ("instruments",)
+    __slots__ = ("instruments", "shard", "shards")
     INSTRUMENTS_FIELD_NUMBER: _ClassVar[int]
+    SHARD_FIELD_NUMBER: _ClassVar[int]
+    SHARDS_FIELD_NUMBER: _ClassVar[int]
     instruments: _containers.RepeatedCompositeFieldContainer[_types_pb2.Instrument]
-    def __init__(self, instruments: _Optional[_Iterable[_Union[_types_pb2.Instrument, _Mapping]]] = ...) -> None: ...
+    shard: int
+    shards: int
+    def __init__(self, instruments: _Optional[_Iterable[_Union[_types_pb2.Instrument, _Mapping]]] = ..., shard: _Optional[int] = ..., shards: _Optional[int] = ...) -> None: ...
 
 class SubmitOrderRequest(_message.Message):
     __slots__ = ("account", "symbol", "client_order_id", "side", "order_type", "time_in_force", "quantity", "price", "stop_price", "display_quantity", "min_quantity", "post_only", "self_trade_prevention", "expire_time_ns", "queue_while_paused")
