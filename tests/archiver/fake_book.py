@@ -75,6 +75,10 @@ class FakeBook(rpc.OrderBookServiceServicer):
         self.run, self.done, self.pause_s = run, done, pause_s
         self.forgotten = -1
         self.missing: set[int] = set()
+        self.ended = False
+        """Whether streams end once they have brought everything, as of a book that shuts down."""
+        self.promised = -1
+        """The last window that it says is done, where that is more than it has."""
         self.requests: list[pb.StreamTicksRequest] = []
         self.confirmed: list[tuple[str, int]] = []
         self.sent = 0
@@ -83,7 +87,8 @@ class FakeBook(rpc.OrderBookServiceServicer):
         return pb.ListInstrumentsResponse(instruments=started(self.run).instruments)
 
     async def GetRun(self, request: Any, context: Any) -> pb.GetRunResponse:
-        return pb.GetRunResponse(run=self.run)
+        last = max(self.done, self.promised)
+        return pb.GetRunResponse(run=self.run, last_window=last if last >= 0 else None)
 
     async def ConfirmWindow(self, request: pb.ConfirmWindowRequest, context: Any) -> pb.ConfirmWindowResponse:
         self.confirmed.append((request.run, request.window))
@@ -99,7 +104,7 @@ class FakeBook(rpc.OrderBookServiceServicer):
         elif position < self.forgotten:
             message.gap.CopyFrom(pb.Gap(run=run, first_window=position + 1, last_window=self.forgotten, reason="forgotten"))
             position = self.forgotten
-        while run == self.run:
+        while run == self.run and not (self.ended and position == self.done):
             last = min(self.done, position + 4)
             for window in range(position + 1, last + 1):
                 frames = (frame(symbol, window) for symbol in range(len(SYMBOLS)))

@@ -65,6 +65,36 @@ async def test_draining_stores_what_is_in_memory(tmp_path: Path) -> None:
     assert archived(tmp_path, "executions") == served("executions", 0, 40)
 
 
+async def test_draining_reads_what_the_book_has_done_by_then(tmp_path: Path) -> None:
+    """An orderly end of everything loses no row: windows that are still on their way are waited for, and confirmed."""
+    book = FakeBook(done=10, pause_s=0.02)
+    async with serving(book) as address, archiving(tmp_path, address, rotate_s=600) as service:
+        await until(lambda: service.stores()[0].used >= 10)
+        book.done = 120
+    assert archived(tmp_path, "executions") == served("executions", 0, 120)
+    assert book.confirmed[-1] == ("run-1", 120)
+
+
+async def test_draining_does_not_wait_for_ever(tmp_path: Path) -> None:
+    """A book that does not bring what it has done costs a moment; what came is stored."""
+    book = FakeBook(done=10)
+    book.promised = 99
+    async with serving(book) as address, archiving(tmp_path, address, rotate_s=600) as service:
+        await until(lambda: service.stores()[0].used >= 10)
+        await until(lambda: book.sent > 4)
+    assert archived(tmp_path, "executions") == served("executions", 0, 10)
+
+
+async def test_the_end_of_a_stream_is_stored_and_confirmed_at_once(tmp_path: Path) -> None:
+    """A book that shuts down waits for it; the time of the next file has not come."""
+    book = FakeBook(done=50)
+    async with serving(book) as address, archiving(tmp_path, address, rotate_s=600):
+        await until(lambda: bool(book.requests))
+        book.ended = True
+        await until(lambda: ("run-1", 50) in book.confirmed)
+        assert archived(tmp_path, "executions") == served("executions", 0, 50)
+
+
 async def test_memory_is_bounded_by_bytes(tmp_path: Path) -> None:
     """At the bound rows become files early, long before their time."""
     book = FakeBook(done=200)

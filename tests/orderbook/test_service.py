@@ -33,7 +33,7 @@ async def running(market: Market, grace_s: float = 2.0) -> AsyncIterator[tuple[L
 
 
 async def test_drain_waits_for_the_named_reader(market: Market) -> None:
-    """The book stays until its connected reader has confirmed the last window; then the stream ends by itself."""
+    """The stream ends after the last frame, which tells its reader to confirm; the book stays until it has."""
     async with running(market) as (lifecycle, work):
         engine = await market.engine()
         call = market.stub.StreamTicks(pb.StreamTicksRequest(after_window=-1, reader="archive"))
@@ -42,12 +42,57 @@ async def test_drain_waits_for_the_named_reader(market: Market) -> None:
             pass
         lifecycle.draining.set()
         assert (await engine.refusal())[:2] == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
-        assert not work.done()
-        await market.stub.ConfirmWindow(pb.ConfirmWindowRequest(reader="archive", run=market.run, window=0))
         async with asyncio.timeout(WAIT_S):
             while await call.read() is not grpc.aio.EOF:
                 pass
+        assert not work.done()
+        await market.stub.ConfirmWindow(pb.ConfirmWindowRequest(reader="archive", run=market.run, window=0))
+        async with asyncio.timeout(WAIT_S):
             await work
+
+
+async def test_drain_waits_for_a_named_reader_that_is_away(market: Market) -> None:
+    """One that restarts at the same time comes back for the rest and confirms it: a rollout of everything loses nothing."""
+    async with running(market, grace_s=WAIT_S) as (lifecycle, work):
+        engine = await market.engine()
+        await market.stub.ConfirmWindow(pb.ConfirmWindowRequest(reader="archive", run=market.run, window=-1))
+        await engine.window(0, limit(1, Side.BUY, 100_000, 1))
+        lifecycle.draining.set()
+        await engine.refusal()
+        assert not work.done()
+        request = pb.StreamTicksRequest(after_run=market.run, after_window=-1, reader="archive")
+        messages = [message async for message in market.stub.StreamTicks(request)]
+        assert [frame.window for message in messages for frame in message.frames] == [0]
+        await market.stub.ConfirmWindow(pb.ConfirmWindowRequest(reader="archive", run=market.run, window=0))
+        async with asyncio.timeout(WAIT_S / 2):
+            await work
+
+
+async def test_a_forgotten_reader_is_not_waited_for(market: Market) -> None:
+    """Who will not come back does not hold up the end."""
+    async with running(market, grace_s=WAIT_S) as (lifecycle, work):
+        engine = await market.engine()
+        await market.stub.ConfirmWindow(pb.ConfirmWindowRequest(reader="archive", run=market.run, window=-1))
+        await engine.window(0)
+        lifecycle.draining.set()
+        await engine.refusal()
+        assert not work.done()
+        await market.stub.ForgetReader(pb.ForgetReaderRequest(reader="archive"))
+        async with asyncio.timeout(WAIT_S / 2):
+            await work
+
+
+async def test_a_book_that_drains_lets_no_anonymous_reader_in(market: Market) -> None:
+    """An edge would get nothing new and come again at once."""
+    async with running(market, grace_s=WAIT_S) as (lifecycle, _):
+        engine = await market.engine()
+        await market.stub.ConfirmWindow(pb.ConfirmWindowRequest(reader="archive", run=market.run, window=-1))
+        await engine.window(0)
+        lifecycle.draining.set()
+        await engine.refusal()
+        refusal = await refused(market.stub.StreamTicks(pb.StreamTicksRequest()).read())
+        assert refusal[:2] == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
+        await market.stub.ForgetReader(pb.ForgetReaderRequest(reader="archive"))
 
 
 async def test_drain_ends_with_the_grace(market: Market) -> None:

@@ -25,6 +25,8 @@ from marksim.v1 import orderbook_pb2_grpc as rpc
 FIRST_WAIT_S: Final = 0.25
 LONGEST_WAIT_S: Final = 5.0
 CONFIRM_TIMEOUT_S: Final = 1.0
+LAST_FRAMES_S: Final = 1.5
+"""For how long, once draining, the reader still takes what the book had done by then; the book's heartbeat is 1 s."""
 ASK_TIMEOUT_S: Final = 5.0
 PARTS: Final = (
     pb.FRAME_PART_TICKS,
@@ -71,6 +73,7 @@ class BookReader:
         self._metrics = BookMetrics(address)
         self._seen = False
         self._writing = True
+        self._taken = asyncio.Event()
 
     @property
     def ready(self) -> bool:
@@ -102,15 +105,14 @@ class BookReader:
             await self._pause(wait_s * random.uniform(0.75, 1.25))
 
     async def _read(self, stub: "rpc.OrderBookServiceAsyncStub") -> None:
-        """One stream from where the last one ended; returns when it ends or draining begins."""
+        """One stream from where the last one ended, until it ends or draining begins; what came is then stored.
+
+        The end of a stream is how a book that shuts down asks for what it waits for: to hear that all is stored.
+        """
         call = stub.StreamTicks(await self._request(stub))
-        cut = asyncio.create_task(self._cut(call))
+        cut = asyncio.create_task(self._cut(call, stub))
         try:
-            while True:
-                message = await call.read()
-                if not isinstance(message, pb.StreamTicksResponse):
-                    # The end of the stream.
-                    return
+            while isinstance(message := await call.read(), pb.StreamTicksResponse):
                 await self._take(message, stub)
         except asyncio.CancelledError:
             # Cutting the call ends `read` this way as well.
@@ -121,9 +123,26 @@ class BookReader:
             call.cancel()
         await self._store(stub)
 
-    async def _cut(self, call: grpc.aio.UnaryStreamCall[pb.StreamTicksRequest, pb.StreamTicksResponse]) -> None:
+    async def _cut(
+        self,
+        call: "grpc.aio.UnaryStreamCall[pb.StreamTicksRequest, pb.StreamTicksResponse]",
+        stub: "rpc.OrderBookServiceAsyncStub",
+    ) -> None:
+        """Once draining, end the call when all that the book has done by then is here, or cannot be waited for."""
         await self._draining.wait()
+        try:
+            async with asyncio.timeout(LAST_FRAMES_S):
+                present = await stub.GetRun(pb.GetRunRequest())
+                while not self._has(present):
+                    self._taken.clear()
+                    await self._taken.wait()
+        except (TimeoutError, grpc.aio.AioRpcError) as error:
+            log.info("the last frames did not come in time", orderbook=self._address, reason=peer_error(error))
         call.cancel()
+
+    def _has(self, present: pb.GetRunResponse) -> bool:
+        run, window = self._intake.position or ("", -1)
+        return run == present.run and window >= (present.last_window if present.HasField("last_window") else -1)
 
     async def _request(self, stub: "rpc.OrderBookServiceAsyncStub") -> pb.StreamTicksRequest:
         """Ask for what comes after the last frame that arrived, else after the last stored one, else for all there is."""
@@ -165,6 +184,7 @@ class BookReader:
         if not self._intake.frames:
             self._opened_at = time.monotonic()
         self._intake.add(message)
+        self._taken.set()
         self._metrics.received(message, self._intake)
         old = time.monotonic() - self._opened_at >= self._settings.rotate_s
         if old or self._intake.bytes >= self._settings.rotate_mib * (1 << 20):

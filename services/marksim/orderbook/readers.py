@@ -25,7 +25,7 @@ class Readers:
     def __init__(self) -> None:
         self._readers: dict[str, ReaderState] = {}
         self.changed = asyncio.Event()
-        """Set at the next confirmation or disconnection; then another takes its place."""
+        """Set at the next confirmation or when a reader goes; then another takes its place."""
 
     def connect(self, name: str) -> None:
         """A stream of this reader is open; raises Exhausted for one name too many."""
@@ -52,11 +52,11 @@ class Readers:
         if state.streams:
             raise NotNow(f"reader {name!r} is connected: stop it first", reason="READER_CONNECTED")
         del self._readers[name]
+        self._wake()
 
-    def have(self, run: str, window: int) -> bool:
-        """Whether all connected readers have confirmed that window."""
-        connected = [state for state in self._readers.values() if state.streams]
-        return all(state.run == run and state.window >= window for state in connected)
+    def without(self, run: str, window: int) -> list[str]:
+        """Names of those who have not confirmed that window, connected or away."""
+        return [name for name, state in self._readers.items() if window >= 0 and (state.run != run or state.window < window)]
 
     @property
     def connected(self) -> int:

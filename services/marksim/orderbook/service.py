@@ -27,10 +27,8 @@ from marksim.scenario import load_scenario
 from marksim.v1 import orderbook_pb2, orderbook_pb2_grpc
 
 NAME: Final = orderbook_pb2.DESCRIPTOR.services_by_name["OrderBookService"].full_name
-CONFIRM_SHARE: Final = 0.6
-"""Of the grace: what named readers get to confirm the last window."""
 DRAIN_SHARE: Final = 0.85
-"""Of the grace: when their streams must have ended too."""
+"""Of the grace: what readers get to take the last frames, and named ones to confirm the last window."""
 
 log = get_logger(__name__)
 
@@ -86,22 +84,21 @@ class OrderBookService:
             REGISTRY.unregister(metrics)
 
     async def drain(self, grace_s: float) -> None:
-        """Take no more windows, wait until connected named readers have the last one, end all streams."""
+        """Take no more windows, let streams deliver what is left and end, and stay until all named readers have it.
+
+        A stream's end tells its reader to store and confirm. One that is away comes back for the rest, or the grace ends.
+        """
         self.servicer.trading.stop()
-        begun = asyncio.get_running_loop().time()
+        self.tape.end()
         run, readers = self.sequencer.run, self.servicer.readers
         try:
-            async with asyncio.timeout_at(begun + CONFIRM_SHARE * grace_s):
-                while run is not None and not readers.have(run.run, run.last_window):
+            async with asyncio.timeout(DRAIN_SHARE * grace_s):
+                await self.servicer.streams_ended.wait()
+                while run is not None and readers.without(run.run, run.last_window):
                     await readers.changed.wait()
         except TimeoutError:
-            log.warning("a named reader has not confirmed the last window", readers=readers.connected)
-        self.tape.end()
-        try:
-            async with asyncio.timeout_at(begun + DRAIN_SHARE * grace_s):
-                await self.servicer.streams_ended.wait()
-        except TimeoutError:
-            log.warning("readers are too slow to get the last frame", streams=self.servicer.streams)
+            missing = readers.without(run.run, run.last_window) if run is not None else []
+            log.warning("readers do not have the last window", named=missing, streams=self.servicer.streams)
 
     def stores(self) -> Sequence[Store]:
         """Order slots, frame ring, recorded answers, the outside queue and outside orders."""

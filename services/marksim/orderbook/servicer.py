@@ -45,6 +45,9 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
         tape = self.sequencer.tape
         for symbol in request.symbols:
             self.sequencer.instrument(symbol)
+        if tape.ended.is_set() and not request.reader:
+            # A named one has come for the rest; any other would only come again and again.
+            raise Away("the order book is shutting down", reason="SHUTTING_DOWN")
         reader = TickReader(tape, request)
         if request.reader:
             check_name(request.reader, "reader")
