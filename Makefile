@@ -31,7 +31,7 @@ dashboard: $(RUN) ## Run the dashboard on http://localhost:8050, before or after
 
 .PHONY: test
 test: $(DEV) ## Run the tests, under five minutes (make test ARGS="-k book")
-	$(PY) -m pytest -n $(JOBS) --dist loadfile -m "not system" $(ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist loadfile -m "not system and not cluster" $(ARGS)
 
 .PHONY: test-bounds
 test-bounds: $(DEV) ## Run the order book's tests with every array index checked

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 import grpc
 import grpc.aio
 import pytest
-from prometheus_client import REGISTRY
 
 from marksim.core.types import Side
 from marksim.orderbook.service import OrderBookService
@@ -130,18 +129,6 @@ async def test_outside_orders_fail_when_the_book_leaves(market: Market) -> None:
         await market.queued(1)
         lifecycle.draining.set()
         assert (await waiting)[0] == grpc.StatusCode.UNAVAILABLE
-
-
-async def test_metrics_count_what_happened(market: Market) -> None:
-    """Windows, commands, trades and streams are in Prometheus under the service's name."""
-    async with running(market):
-        engine = await market.engine()
-        await engine.window(0, limit(1, Side.SELL, 100_000, 1), limit(2, Side.BUY, 100_000, 1, account=2))
-        counted = {
-            name: REGISTRY.get_sample_value(f"marksim_orderbook_{name}")
-            for name in ("windows_total", "commands_total", "trades_total", "engine_connected")
-        }
-        assert counted == {"windows_total": 1, "commands_total": 2, "trades_total": 1, "engine_connected": 1}
 
 
 async def test_named_readers_are_listed_and_forgotten(market: Market) -> None:

@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 
 from marksim.archiver.intake import Batch, Intake
-from marksim.archiver.metrics import BookMetrics, tell_totals
+from marksim.archiver.metrics import FAILURES, FLUSH, BookMetrics
 from marksim.archiver.settings import ArchiverSettings
 from marksim.codec import own_symbols
 from marksim.runtime.channel import open_channel, peer_error
@@ -49,8 +49,8 @@ class SharedArchive:
     async def store(self, batch: Batch) -> None:
         """Store the batch and make it visible; raises OSError, after which the same batch may come again."""
         async with self._lock:
-            await asyncio.to_thread(self._store, batch)
-            tell_totals(self.archive.totals)
+            with FLUSH.time():
+                await asyncio.to_thread(self._store, batch)
 
     def _store(self, batch: Batch) -> None:
         if not batch.committed:
@@ -96,6 +96,7 @@ class BookReader:
                 reason = "the order book closed the stream"
             except grpc.aio.AioRpcError as error:
                 reason = peer_error(error)
+            self._metrics.connected(False)
             await self._store(None)
             if self._draining.is_set():
                 return
@@ -168,6 +169,7 @@ class BookReader:
 
     async def _take(self, message: pb.StreamTicksResponse, stub: "rpc.OrderBookServiceAsyncStub") -> None:
         self._seen = True
+        self._metrics.connected(True)
         if not message.run:
             # The book waits for its first engine.
             return
@@ -176,6 +178,8 @@ class BookReader:
             stored = self._shared.archive.progress(message.run)
             self._intake.begin(message.run_started, stored, self._run_before)
             self._run_before = message.run
+            if (begun := self._intake.position) is not None:
+                self._metrics.begins(begun[1])
             log.info("a run begins", orderbook=self._address, run=message.run, known=bool(stored))
         if message.HasField("gap"):
             gap = message.gap
@@ -203,6 +207,7 @@ class BookReader:
                 break
             except OSError as error:
                 self._writing = False
+                FAILURES.inc()
                 reason = error.strerror or str(error)
                 log.error("the archive cannot be written; the rows are kept", reason=reason, wait_s=wait_s)
                 # Also while draining: the grace may be long enough. What is not stored then is read again after the start.

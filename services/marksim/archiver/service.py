@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Sequence
 
 import grpc.aio
+from prometheus_client import REGISTRY
 
-from marksim.archiver.metrics import tell_totals
+from marksim.archiver.metrics import ArchiveMetrics
 from marksim.archiver.reader import BookReader, SharedArchive
 from marksim.archiver.settings import ArchiverSettings
 from marksim.runtime.logs import get_logger
@@ -31,7 +32,8 @@ class ArchiverService:
         """Open the archive and read all order books; raises NotNow where another archiver writes to the directory."""
         settings = self._settings
         archive = await asyncio.to_thread(Archive, settings.dir)
-        tell_totals(archive.totals)
+        metrics = ArchiveMetrics(archive)
+        REGISTRY.register(metrics)
         log.info("archive open", dir=str(settings.dir.resolve()), files=archive.totals.files, bytes=archive.totals.bytes)
         shared = SharedArchive(archive)
         self._readers = [BookReader(address, shared, settings, lifecycle.draining) for address in settings.orderbook]
@@ -40,6 +42,7 @@ class ArchiverService:
                 for reader in self._readers:
                     group.create_task(reader.run())
         finally:
+            REGISTRY.unregister(metrics)
             archive.close()
 
     def ready(self) -> bool:

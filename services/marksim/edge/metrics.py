@@ -30,3 +30,15 @@ UPSTREAM_GAPS: Final = Counter("marksim_edge_upstream_gaps", "Gaps that an order
 UPSTREAM_LATEST: Final = Counter(
     "marksim_edge_upstream_latest", "Times that the edge was behind an order book and read only the newest.", ["orderbook"]
 )
+
+# Present from the start: a first refusal is an increase only where there was a 0 before it.
+for _reason in ("request", "full", "connections"):
+    REFUSED.labels(_reason)
+for _reason in ("stalled", "buffer", "silent", "flood"):
+    CUT_OFF.labels(_reason)
+
+
+def name_upstream(orderbook: str) -> None:
+    """Show an order book before anything has come from it."""
+    for metric in (UPSTREAM_CONNECTED, UPSTREAM_LOST, UPSTREAM_GAPS, UPSTREAM_LATEST):
+        metric.labels(orderbook)

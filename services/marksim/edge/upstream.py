@@ -138,6 +138,7 @@ class Upstream:
         self._behind_us = int(behind_s * 1e6)
         self._latest = False
         self._complained = False
+        metrics.name_upstream(address)
 
     def take_sent_us(self) -> int:
         """`sent_us`, and begins anew."""

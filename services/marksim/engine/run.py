@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from marksim.core.sim.engine import AgentFailure, AsyncTimeEngine
@@ -24,13 +24,19 @@ log = get_logger(__name__)
 
 
 class Driver:
-    """Drives the shards through runs of a group. Without a journal, a book that was lost means a new run."""
+    """Drives the shards through runs of a group. Without a journal, a book that was lost means a new run.
 
-    def __init__(self, scenario: Scenario, group: Group, clock: Clock, shards: list[Shard]) -> None:
+    `on_window` hears of every window done how much wall time it took, in seconds.
+    """
+
+    def __init__(
+        self, scenario: Scenario, group: Group, clock: Clock, shards: list[Shard], on_window: Callable[[float], None]
+    ) -> None:
         self.scenario = scenario
         self.group = group
         self.clock = clock
         self.shards = shards
+        self._on_window = on_window
         self.instance = str(uuid.uuid4())
         self.run = ""
         self.term = 0
@@ -168,8 +174,10 @@ class Driver:
                 self.trades_total += outcome.tick.trades_total - self._trades.get(symbol, 0)
                 self._trades[symbol] = outcome.tick.trades_total
         self.windows += 1
-        self.agents_s += (sent - begun) + (time.monotonic() - answered)
+        ended = time.monotonic()
+        self.agents_s += (sent - begun) + (ended - answered)
         self.book_s += answered - sent
+        self._on_window(ended - begun)
 
 
 async def _all(parts: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

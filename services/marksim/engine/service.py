@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc.aio
-from prometheus_client import Counter, Gauge
+from prometheus_client import REGISTRY
 
 from marksim.core.errors import InvalidInput, MarksimError, Unsupported
 from marksim.engine.clock import Clock
+from marksim.engine.metrics import WINDOW, EngineMetrics
 from marksim.engine.run import Driver
 from marksim.engine.settings import EngineSettings, parse_speed
 from marksim.engine.shard import Shard
@@ -25,30 +26,6 @@ from marksim.v1 import engine_pb2_grpc
 MAX_STEP_WINDOWS = 1_728_000
 """A simulated day of default windows."""
 MIN_WATCH_MS, DEFAULT_WATCH_MS = 100, 1_000
-
-WINDOWS = Counter("marksim_engine_windows", "Windows done.")
-ORDERS = Counter("marksim_engine_orders", "Orders that agents sent.")
-TRADES = Counter("marksim_engine_trades", "Trades in the agents' symbols.")
-RUNS = Counter("marksim_engine_runs", "Runs begun.")
-SIMULATED = Gauge(
-    "marksim_engine_simulated_time_seconds",
-    "Simulated time, seconds since the Unix epoch.",
-)
-SPEED = Gauge(
-    "marksim_engine_speed_ratio",
-    "Simulated seconds a wall second over the last ten wall seconds.",
-)
-LAG = Gauge(
-    "marksim_engine_lag_seconds",
-    "How far the clock is behind where its speed would have it.",
-)
-SLIPS = Gauge("marksim_engine_slips", "Slips of over one wall second that were dropped.")
-SHARE = Gauge(
-    "marksim_engine_time_share_ratio",
-    "Share of the last second by what it went to.",
-    ["part"],
-)
-FAILED = Gauge("marksim_engine_failed_agents", "Agents that raised and were taken out.")
 
 log = get_logger(__name__)
 
@@ -74,7 +51,10 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         return (pb.DESCRIPTOR.services_by_name["EngineService"].full_name,)
 
     async def run(self, lifecycle: Lifecycle) -> None:
-        self.driver = Driver(self.scenario, self.group, self.clock, [Shard(address) for address in self.addresses])
+        shards = [Shard(address) for address in self.addresses]
+        self.driver = Driver(self.scenario, self.group, self.clock, shards, WINDOW.observe)
+        metrics = EngineMetrics(self.driver, self.clock, self._state)
+        REGISTRY.register(metrics)
         driving = asyncio.create_task(self.driver.drive())
         measuring = asyncio.create_task(self._measure(self.driver))
         draining = asyncio.create_task(lifecycle.draining.wait())
@@ -91,6 +71,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
             for task in (driving, measuring, draining):
                 task.cancel()
             await asyncio.gather(driving, measuring, draining, return_exceptions=True)
+            REGISTRY.unregister(metrics)
             await self.driver.close()
 
     def ready(self) -> bool:
@@ -197,29 +178,12 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         return status
 
     async def _measure(self, driver: Driver) -> None:
-        """Once a wall second: metrics, and where the second went."""
-        counted = (0, 0, 0, 0)
+        """Once a wall second: where that second went."""
         spent = (0.0, 0.0, 0.0)
         while True:
             now = (driver.agents_s, driver.book_s, self.clock.idle_s)
             self._shares = (now[0] - spent[0], now[1] - spent[1], now[2] - spent[2])
             spent = now
-            for part, share in zip(("agents", "book", "idle"), self._shares, strict=True):
-                SHARE.labels(part).set(share)
-            counts = (
-                driver.windows,
-                driver.engine.orders_sent,
-                driver.trades_total,
-                driver.runs,
-            )
-            for counter, value, before in zip((WINDOWS, ORDERS, TRADES, RUNS), counts, counted, strict=True):
-                counter.inc(value - before if value >= before else value)
-            counted = counts
-            SIMULATED.set(driver.simulated_time_ns / 1e9)
-            SPEED.set(self.clock.measured_speed)
-            LAG.set(self.clock.pacer.lag_s)
-            SLIPS.set(self.clock.pacer.slips)
-            FAILED.set(len(driver.engine.failures))
             await asyncio.sleep(1.0)
 
 

@@ -3,14 +3,25 @@
 import hashlib
 import uuid
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from marksim.codec import decode_columns, instrument_to_proto
 from marksim.core.errors import Away, InvalidInput, NotNow
-from marksim.core.types import COMMAND, NS_PER_MINUTE, OUTSIDE_ACCOUNTS_FROM, Instrument, Records
+from marksim.core.types import (
+    COMMAND,
+    NS_PER_MINUTE,
+    OUTSIDE_ACCOUNTS_FROM,
+    ExecutionKind,
+    Instrument,
+    Records,
+)
 from marksim.orderbook.listing import Listing
 from marksim.orderbook.outside import Outside
-from marksim.orderbook.shard import Shard, SymbolDone
+from marksim.orderbook.shard import Shard
 from marksim.orderbook.tape import RunFacts, Tape
 from marksim.v1 import orderbook_pb2 as pb
 
@@ -38,16 +49,34 @@ class Recorded:
     answer: bytes
 
 
-@dataclass(slots=True)
-class Totals:
-    """Counts since the service started."""
+Counts = NDArray[np.int64]
+"""Indexed by a number of one byte, so that whatever stands in a column can be counted."""
 
-    windows: int = 0
-    resent: int = 0
-    commands: int = 0
-    outside_commands: int = 0
-    executions: int = 0
-    trades: int = 0
+
+class Totals:
+    """Counts since the service started; those by kind or reason are indexed by the numbers of the contract."""
+
+    def __init__(self) -> None:
+        self.windows = 0
+        self.resent = 0
+        self.commands: Counts = np.zeros(256, np.int64)
+        self.outside_commands: Counts = np.zeros(256, np.int64)
+        self.executions: Counts = np.zeros(256, np.int64)
+        self.rejects: Counts = np.zeros(256, np.int64)
+
+    def window(self, commands: Iterable[Records], outside: Iterable[Records], executions: Iterable[Records]) -> None:
+        """Count a window that was applied."""
+        self.windows += 1
+        for rows in commands:
+            self.commands += np.bincount(rows["kind"], minlength=256)
+        for rows in outside:
+            self.outside_commands += np.bincount(rows["kind"], minlength=256)
+        for rows in executions:
+            kinds = np.bincount(rows["kind"], minlength=256)
+            self.executions += kinds
+            if kinds[ExecutionKind.REJECTED] or kinds[ExecutionKind.CANCEL_REJECTED]:
+                refused = (rows["kind"] == ExecutionKind.REJECTED) | (rows["kind"] == ExecutionKind.CANCEL_REJECTED)
+                self.rejects += np.bincount(rows["reason"][refused], minlength=256)
 
 
 @dataclass(slots=True, eq=False)
@@ -147,16 +176,8 @@ class Sequencer:
         response.result.SetInParent()
         self.tape.publish(window, [part.frame for part in done.values() if part.frame is not None])
         self.outside.settle(window, (part.executions for part in done.values()))
-        self._count(commands, outside, done)
+        self.totals.window(commands.values(), outside.values(), (part.executions for part in done.values()))
         return response
-
-    def _count(self, commands: dict[str, Records], outside: dict[str, Records], done: dict[str, SymbolDone]) -> None:
-        totals = self.totals
-        totals.windows += 1
-        totals.commands += sum(map(len, commands.values()))
-        totals.outside_commands += sum(map(len, outside.values()))
-        totals.executions += sum(len(part.executions) for part in done.values())
-        totals.trades = sum(book.ticks.last.trades_total for book in self.shard.books.values())
 
     def _decode(self, message: pb.WindowCommands, run: RunFacts) -> dict[str, Records]:
         """Everything that can be wrong with a window is found here, before any of it is applied."""

@@ -7,13 +7,11 @@ from typing import Final, NoReturn
 
 import grpc.aio
 from prometheus_client import REGISTRY
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
 
 from marksim.core.book.warm import compile_kernels
 from marksim.core.errors import InvalidInput
 from marksim.orderbook.listing import listing_of
+from marksim.orderbook.metrics import OrderBookMetrics
 from marksim.orderbook.ring import FrameRing
 from marksim.orderbook.sequencing import Limits, Sequencer
 from marksim.orderbook.servicer import OrderBookServicer
@@ -144,38 +142,3 @@ def _refuse(flag: str, error: InvalidInput) -> NoReturn:
     """As of any other wrong setting: one line for people, whatever the log's format."""
     sys.stderr.write(f"marksim orderbook: {flag} is wrong: {error.message}\n")
     raise SystemExit(EXIT_USAGE) from None
-
-
-class OrderBookMetrics(Collector):
-    """What the service counts, read when Prometheus asks. Plain integers only: it runs in the thread of the scrape."""
-
-    def __init__(self, servicer: OrderBookServicer) -> None:
-        self._servicer = servicer
-
-    def describe(self) -> Sequence[Metric]:
-        """Names are not checked ahead."""
-        return ()
-
-    def collect(self) -> Sequence[Metric]:
-        """One sample each."""
-        servicer = self._servicer
-        totals = servicer.sequencer.totals
-        ring = servicer.sequencer.tape.ring
-        counters = (
-            ("windows", "Windows done.", totals.windows),
-            ("windows_resent", "Windows answered from the record.", totals.resent),
-            ("commands", "Commands of the engine.", totals.commands),
-            ("outside_commands", "Commands of outside clients.", totals.outside_commands),
-            ("executions", "Order events.", totals.executions),
-            ("trades", "Trades.", totals.trades),
-        )
-        gauges = (
-            ("tick_streams", "Open StreamTicks.", servicer.streams),
-            ("named_readers_connected", "Named readers with an open stream.", servicer.readers.connected),
-            ("engine_connected", "1 while an engine is connected.", servicer.sequencer.session is not None),
-            ("frame_ring_fill_ratio", "Part of the frame ring that is in use.", ring.fill),
-        )
-        return [
-            *(CounterMetricFamily(f"marksim_orderbook_{name}", text, value) for name, text, value in counters),
-            *(GaugeMetricFamily(f"marksim_orderbook_{name}", text, float(value)) for name, text, value in gauges),
-        ]

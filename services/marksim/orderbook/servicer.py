@@ -11,6 +11,7 @@ from marksim.orderbook.order_entry import OrderEntry, check_name, fill_to_proto,
 from marksim.orderbook.readers import Readers
 from marksim.orderbook.sequencing import Sequencer
 from marksim.orderbook.stream import TickReader, stream
+from marksim.orderbook.timing import outside_call
 from marksim.orderbook.trading import Context, Trading
 from marksim.runtime.identity import Action, authorize, current_principal
 from marksim.v1 import orderbook_pb2 as pb
@@ -114,15 +115,17 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
         return pb.ListInstrumentsResponse(instruments=instruments, shard=listing.shard, shards=listing.shards)
 
     async def SubmitOrder(self, request: pb.SubmitOrderRequest, context: Context) -> pb.SubmitOrderResponse:
-        authorize(current_principal(), request.account, Action.TRADE)
-        outcome = await self._entry.submit(request)
+        with outside_call("SubmitOrder"):
+            authorize(current_principal(), request.account, Action.TRADE)
+            outcome = await self._entry.submit(request)
         order = outcome.order
         fills = [fill_to_proto(fill) for fill in order.first_fills]
         return pb.SubmitOrderResponse(order=order_to_proto(order), fills=fills, run=outcome.run, window=outcome.window)
 
     async def CancelOrder(self, request: pb.CancelOrderRequest, context: Context) -> pb.CancelOrderResponse:
-        authorize(current_principal(), request.account, Action.TRADE)
-        outcome = await self._entry.cancel(request)
+        with outside_call("CancelOrder"):
+            authorize(current_principal(), request.account, Action.TRADE)
+            outcome = await self._entry.cancel(request)
         return pb.CancelOrderResponse(order=order_to_proto(outcome.order), run=outcome.run, window=outcome.window)
 
     async def AmendOrder(self, request: pb.AmendOrderRequest, context: Context) -> pb.AmendOrderResponse:

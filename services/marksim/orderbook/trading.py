@@ -11,6 +11,7 @@ import grpc.aio
 
 from marksim.core.errors import Away, InvalidInput, MarksimError, NotNow
 from marksim.orderbook.sequencing import EngineSession, Sequencer
+from marksim.orderbook.timing import WINDOW
 from marksim.runtime.logs import get_logger
 from marksim.v1 import orderbook_pb2 as pb
 
@@ -56,7 +57,9 @@ class Trading:
             while (request := await _next(inbox)) is not None:
                 kind = request.WhichOneof("message")
                 if kind == "window":
-                    yield self.sequencer.window(request.window)
+                    with WINDOW.time():
+                        response = self.sequencer.window(request.window)
+                    yield response
                 elif kind == "pace":
                     self.sequencer.pace(session, request.pace)
                 else:

@@ -1,7 +1,7 @@
 """Stores, the bounded places where a service keeps things, and how Prometheus sees them.
 
-Other metrics of a service are plain `prometheus_client` objects in the default registry, named `marksim_<service>_...` with
-their unit.
+What is the same of every process is in `process.py`. Other metrics of a service are in the default registry, named
+`marksim_<service>_...` with their unit.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -15,7 +15,8 @@ import uvloop
 from google.protobuf.internal import api_implementation
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from prometheus_client import REGISTRY, Gauge
+from prometheus_client import REGISTRY, disable_created_metrics
+from prometheus_client.registry import Collector
 
 from marksim.runtime.channel import MAX_MESSAGE_BYTES
 from marksim.runtime.errors import ErrorInterceptor
@@ -23,6 +24,7 @@ from marksim.runtime.http import HttpServer
 from marksim.runtime.logs import configure_logs, get_logger
 from marksim.runtime.metrics import StoreCollector
 from marksim.runtime.ports import CannotListen, addresses, authority, bindable, port_in_use
+from marksim.runtime.process import ProcessCollector
 from marksim.runtime.pulse import Pulse
 from marksim.runtime.service import HasPages, Lifecycle, Service
 from marksim.runtime.settings import EXIT_USAGE, ServiceSettings, SettingsT, load_settings
@@ -170,10 +172,10 @@ def _add_common_services(
     return vitals
 
 
-def _add_metrics(name: str, pulse: Pulse) -> tuple[StoreCollector, Gauge]:
-    prefix = f"marksim_{name.replace('-', '_')}"
-    stores = StoreCollector(name, lambda: pulse.stores)
-    REGISTRY.register(stores)
-    lag = Gauge(f"{prefix}_loop_lag_seconds", "How much later than planned the event loop turned at the last heartbeat.")
-    lag.set_function(lambda: pulse.lag_s)
-    return stores, lag
+def _add_metrics(name: str, pulse: Pulse) -> tuple[Collector, ...]:
+    # Prometheus has no use for the time at which a counter was made, and it is a series more for each.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    collectors = (StoreCollector(name, lambda: pulse.stores), ProcessCollector(name, pulse))
+    for collector in collectors:
+        REGISTRY.register(collector)
+    return collectors

@@ -1,0 +1,118 @@
+"""What the order book tells Prometheus beside its stores and `timing.py`."""
+
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+from typing import Final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from marksim.core.types import CommandKind, ExecutionKind, Instrument, Reason, Tick
+from marksim.orderbook.sequencing import Counts
+from marksim.orderbook.servicer import OrderBookServicer
+
+PREFIX: Final = "marksim_orderbook"
+PRICES: Final = (
+    ("last_price", "last_price_ticks", "Price of the last trade, in quote units; before the first, the opening reference."),
+    ("best_bid_price", "bid_price_ticks", "Best bid, in quote units; of an empty side, its last price."),
+    ("best_ask_price", "ask_price_ticks", "Best ask, in quote units; of an empty side, its last price."),
+)
+SIZES: Final = (
+    ("best_bid_quantity", "bid_quantity_lots", "Quantity at the best bid, in base units; 0 for an empty side."),
+    ("best_ask_quantity", "ask_quantity_lots", "Quantity at the best ask, in base units; 0 for an empty side."),
+    ("day_volume", "volume_24h_lots", "Quantity traded in the simulated minute and the 1,440 before it, in base units."),
+)
+"""Suffix of the metric, field of Tick, and its help text."""
+
+
+class OrderBookMetrics(Collector):
+    """Read when Prometheus asks, in the thread of the scrape: plain numbers only, and a tick never changes once made."""
+
+    def __init__(self, servicer: OrderBookServicer) -> None:
+        self._servicer = servicer
+
+    def describe(self) -> Iterable[Metric]:
+        """Names are not checked ahead."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """The service, its order flow, the market by symbol, its named readers."""
+        yield from self._service()
+        yield from self._flow()
+        shown = [(book.instrument, book.ticks.last) for book in self._servicer.sequencer.shard.books.values()]
+        yield from _market(shown)
+        resting = GaugeMetricFamily(f"{PREFIX}_resting_orders", "Orders that rest in the book.", labels=["symbol"])
+        for symbol, book in self._servicer.sequencer.shard.books.items():
+            resting.add_metric([symbol], book.book.order_count)
+        yield resting
+        yield self._readers()
+
+    def _service(self) -> Iterable[Metric]:
+        servicer, sequencer = self._servicer, self._servicer.sequencer
+        totals, session = sequencer.totals, sequencer.session
+        yield CounterMetricFamily(f"{PREFIX}_windows", "Windows done.", totals.windows)
+        yield CounterMetricFamily(f"{PREFIX}_windows_resent", "Windows answered from the record.", totals.resent)
+        for name, text, value in (
+            ("tick_streams", "Open streams of ticks.", servicer.streams),
+            ("named_readers_connected", "Named readers with an open stream.", servicer.readers.connected),
+            ("engine_connected", "1 while an engine is connected, else 0.", session is not None),
+            ("engine_paused", "1 while the connected engine is paused, else 0.", session is not None and session.paused),
+            ("frame_ring_fill_ratio", "Part of the frame ring that is in use.", sequencer.tape.ring.fill),
+        ):
+            yield GaugeMetricFamily(f"{PREFIX}_{name}", text, float(value))
+
+    def _flow(self) -> Iterable[Metric]:
+        totals = self._servicer.sequencer.totals
+        commands = CounterMetricFamily(
+            f"{PREFIX}_commands", "Commands that reached the book, by who sent them and kind.", labels=["source", "kind"]
+        )
+        for source, counts in (("agents", totals.commands), ("outside", totals.outside_commands)):
+            for kind, count in _by_name(CommandKind, counts):
+                commands.add_metric([source, kind], count)
+        yield commands
+        executions = CounterMetricFamily(f"{PREFIX}_executions", "Order events by kind.", labels=["kind"])
+        for kind, count in _by_name(ExecutionKind, totals.executions):
+            executions.add_metric([kind], count)
+        yield executions
+        rejects = CounterMetricFamily(f"{PREFIX}_rejects", "Commands that the book rejected, by reason.", labels=["reason"])
+        for reason, count in _by_name(Reason, totals.rejects):
+            rejects.add_metric([reason], count)
+        yield rejects
+
+    def _readers(self) -> Metric:
+        behind = GaugeMetricFamily(
+            f"{PREFIX}_reader_behind_windows", "Windows done that a named reader has not confirmed yet.", labels=["reader"]
+        )
+        run = self._servicer.sequencer.run
+        for reader in self._servicer.readers.to_proto():
+            confirmed = reader.window if run and reader.run == run.run and reader.HasField("window") else -1
+            behind.add_metric([reader.reader], run.last_window - confirmed if run else 0)
+        return behind
+
+
+def _market(shown: Sequence[tuple[Instrument, Tick]]) -> Iterable[Metric]:
+    for suffix, field, text in PRICES:
+        yield _by_symbol(suffix, text, ((i.symbol, getattr(tick, field) * i.tick_size) for i, tick in shown))
+    for suffix, field, text in SIZES:
+        yield _by_symbol(suffix, text, ((i.symbol, getattr(tick, field) * i.lot_size) for i, tick in shown))
+    trades = CounterMetricFamily(f"{PREFIX}_trades", "Trades in the present run.", labels=["symbol"])
+    volume = CounterMetricFamily(f"{PREFIX}_volume", "Quantity traded in the present run, in base units.", labels=["symbol"])
+    ticks = CounterMetricFamily(f"{PREFIX}_ticks", "Ticks in the present run.", labels=["symbol"])
+    for instrument, tick in shown:
+        trades.add_metric([instrument.symbol], tick.trades_total)
+        volume.add_metric([instrument.symbol], float(tick.volume_total_lots * instrument.lot_size))
+        ticks.add_metric([instrument.symbol], tick.tick_number)
+    yield from (trades, volume, ticks)
+
+
+def _by_symbol(suffix: str, text: str, values: Iterable[tuple[str, float]]) -> Metric:
+    gauge = GaugeMetricFamily(f"{PREFIX}_{suffix}", text, labels=["symbol"])
+    for symbol, value in values:
+        gauge.add_metric([symbol], float(value))
+    return gauge
+
+
+def _by_name(names: type[IntEnum], counts: Counts) -> Iterable[tuple[str, int]]:
+    """Every name but UNSPECIFIED, those with nothing included: an increase from nothing shows only where there was a 0."""
+    return ((member.name.lower(), int(counts[member])) for member in names if member)

@@ -1,0 +1,96 @@
+"""What Prometheus sees of the order book."""
+
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from marksim.core.types import Side
+from marksim.orderbook.metrics import OrderBookMetrics
+from marksim.orderbook.timing import outside_call
+from marksim.v1 import orderbook_pb2 as pb
+from tests.orderbook.market import SYMBOL, Market, limit, order_request, refused
+
+
+def value(market: Market, name: str, **labels: str) -> float | None:
+    """One sample of the service's own metrics."""
+    registry = CollectorRegistry()
+    registry.register(OrderBookMetrics(market.service.servicer))
+    return registry.get_sample_value(f"marksim_orderbook_{name}", labels)
+
+
+def counted(name: str, **labels: str) -> float:
+    """One sample of what the process counts over all its services."""
+    return REGISTRY.get_sample_value(f"marksim_orderbook_{name}", labels) or 0.0
+
+
+async def test_the_market_is_shown_by_symbol_in_its_own_units(market: Market) -> None:
+    """Prices in quote units, quantities in base units, totals of the run."""
+    engine = await market.engine()
+    await engine.window(
+        0, limit(1, Side.SELL, 100_010, 7), limit(2, Side.BUY, 100_010, 3, account=2), limit(3, Side.BUY, 99_990, 5)
+    )
+    names = ("last_price", "best_bid_price", "best_ask_price", "best_bid_quantity", "best_ask_quantity")
+    assert [value(market, name, symbol=SYMBOL) for name in names] == [50_005.0, 49_995.0, 50_005.0, 0.005, 0.004]
+    totals = ("trades_total", "volume_total", "ticks_total", "day_volume", "resting_orders")
+    assert [value(market, name, symbol=SYMBOL) for name in totals] == [1, 0.003, 1, 0.003, 2]
+
+
+async def test_order_flow_is_counted_by_kind_and_reason(market: Market) -> None:
+    """Commands by who sent them, order events by kind, rejections by reason; what never happened shows as 0."""
+    engine = await market.engine()
+    await engine.window(0, limit(1, Side.SELL, 100_000, 1), limit(2, Side.BUY, 100_000, 1, account=2))
+    await engine.window(1, limit(3, Side.BUY, 100_000, 0))
+    assert value(market, "windows_total") == 2
+    assert value(market, "commands_total", source="agents", kind="new") == 3
+    assert value(market, "commands_total", source="outside", kind="cancel") == 0
+    kinds = ("accepted", "traded", "rejected", "expired")
+    assert [value(market, "executions_total", kind=kind) for kind in kinds] == [2, 1, 1, 0]
+    assert value(market, "rejects_total", reason="invalid_quantity") == 1
+    assert value(market, "rejects_total", reason="price_band") == 0
+
+
+async def test_who_is_connected_shows(market: Market) -> None:
+    """Engine, its pause, and how far named readers are behind."""
+    assert value(market, "engine_connected") == 0
+    engine = await market.engine()
+    for number in range(3):
+        await engine.window(number)
+    await market.stub.ConfirmWindow(pb.ConfirmWindowRequest(reader="archive", run=market.run, window=0))
+    await market.stub.ConfirmWindow(pb.ConfirmWindowRequest(reader="lost", run="another", window=9))
+    await engine.pause()
+    await market.settled(paused=True)
+    assert (value(market, "engine_connected"), value(market, "engine_paused")) == (1, 1)
+    assert value(market, "reader_behind_windows", reader="archive") == 2
+    assert value(market, "reader_behind_windows", reader="lost") == 3
+
+
+async def test_outside_calls_are_counted_by_outcome_and_timed(market: Market) -> None:
+    """An order that is answered is timed; a refused one is counted under the reason that its caller was told."""
+    done, away = ({"rpc": "SubmitOrder", "outcome": outcome} for outcome in ("done", "engine_away"))
+    before = [counted("outside_calls_total", **labels) for labels in (done, away)]
+    timed = counted("outside_call_duration_seconds_count", rpc="SubmitOrder")
+    await refused(market.stub.SubmitOrder(order_request()))
+    engine = await market.engine()
+    task = market.submitting()
+    await market.queued(1)
+    await engine.window(0)
+    await task
+    assert [counted("outside_calls_total", **labels) for labels in (done, away)] == [before[0] + 1, before[1] + 1]
+    assert counted("outside_call_duration_seconds_count", rpc="SubmitOrder") == timed + 1
+
+
+def test_a_call_that_breaks_is_counted_as_failed() -> None:
+    """What is no refusal of ours is a failure, and goes on to who maps errors."""
+    labels = {"rpc": "CancelOrder", "outcome": "failed"}
+    before = counted("outside_calls_total", **labels)
+    try:
+        with outside_call("CancelOrder"):
+            raise ZeroDivisionError
+    except ZeroDivisionError:
+        assert counted("outside_calls_total", **labels) == before + 1
+
+
+async def test_every_window_is_timed(market: Market) -> None:
+    """Windows are timed where they are answered."""
+    before = counted("window_duration_seconds_count")
+    engine = await market.engine()
+    await engine.window(0)
+    assert counted("window_duration_seconds_count") == before + 1
