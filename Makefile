@@ -83,6 +83,19 @@ market-check: $(DEV) ## Hold the default market against its bounds: seeds 1-20, 
 market-check-short: $(DEV) ## The same bounds for two seeds and 2 h
 	$(PY) bench/market_check.py --seeds 1-2 --hours 2 $(ARGS)
 
+.PHONY: dashboards
+dashboards: $(DEV) ## Write the Grafana dashboards in deploy/grafana and in the chart from tools/dashboards
+	$(PY) -m tools.dashboards
+
+.PHONY: dashboards-check
+dashboards-check: $(DEV) ## Check that the dashboards are what tools/dashboards says
+	$(PY) -m tools.dashboards --check
+
+.PHONY: alerts-test
+alerts-test: $(DEV) ## Check alerts, scrape configuration and pages of metrics with promtool, and run the tests of the alerts
+	@command -v promtool >/dev/null || { echo "make: promtool is missing; Debian's package prometheus has it" >&2; exit 1; }
+	$(PY) -m pytest -m cluster tests/deploy/test_promtool.py $(ARGS)
+
 .PHONY: lock
 lock: $(DEV) ## Make the lock files from pyproject.toml (ARGS=--upgrade for newer versions)
 	$(PY) tools/lock.py $(ARGS)

@@ -140,14 +140,14 @@ def test_locks_hold_what_the_project_asks_for_and_name_no_registry() -> None:
 
 
 def test_no_tracked_text_holds_a_path_of_the_machine_it_was_made_on() -> None:
-    """Nothing in services, docs, tests or tools points into a home or work folder."""
-    folders = ("services", "docs", "tests", "bench", "tools", "examples", "proto", ".ci")
+    """Nothing in services, docs, tests, tools or deploy points into a home or work folder."""
+    folders = ("services", "docs", "tests", "bench", "tools", "examples", "proto", "deploy", ".ci")
     files = [ROOT / name for name in ("README.md", "Makefile", "pyproject.toml", "CONTRIBUTING.md", "CHANGELOG.md")]
     files += [
         path
         for folder in folders
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in {".py", ".md", ".js", ".sh", ".yaml"}
+        if path.suffix in {".py", ".md", ".js", ".json", ".sh", ".yaml"}
     ]
     private = re.compile("/" + r"(?:root|work|home/\w+)/")
     assert [name_of(path) for path in files if private.search(path.read_text())] == []

@@ -29,6 +29,7 @@ async def test_rows_files_and_the_last_window_are_shown(tmp_path: Path) -> None:
             table: len(served(table, 0, 60)) for table in TABLES
         }
         assert value("files_total") > len(TABLES) and value("bytes_total") > 1_000
+        assert 0 < value("disk_free_bytes") <= value("disk_size_bytes")
         assert value("flush_duration_seconds_count") > flushes
 
 

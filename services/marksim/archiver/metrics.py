@@ -1,11 +1,13 @@
 """What the archiver tells Prometheus."""
 
+import shutil
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -34,8 +36,9 @@ FLUSH: Final = Histogram(
 class ArchiveMetrics(Collector):
     """What is in the archive: counters that outlive the process, so they are read from it when Prometheus asks."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, directory: Path) -> None:
         self._archive = archive
+        self._directory = directory
 
     def describe(self) -> Iterable[Metric]:
         """Names are not checked ahead."""
@@ -54,6 +57,9 @@ class ArchiveMetrics(Collector):
             ("gaps", "Spans of windows that are lost to this archive.", totals.gaps),
         ):
             yield CounterMetricFamily(f"marksim_archiver_{name}", text, count)
+        disk = shutil.disk_usage(self._directory)
+        yield GaugeMetricFamily("marksim_archiver_disk_size_bytes", "Size of the disk that holds the archive.", disk.total)
+        yield GaugeMetricFamily("marksim_archiver_disk_free_bytes", "Bytes that are free on that disk.", disk.free)
 
 
 class BookMetrics:

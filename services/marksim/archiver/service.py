@@ -32,7 +32,7 @@ class ArchiverService:
         """Open the archive and read all order books; raises NotNow where another archiver writes to the directory."""
         settings = self._settings
         archive = await asyncio.to_thread(Archive, settings.dir)
-        metrics = ArchiveMetrics(archive)
+        metrics = ArchiveMetrics(archive, settings.dir)
         REGISTRY.register(metrics)
         log.info("archive open", dir=str(settings.dir.resolve()), files=archive.totals.files, bytes=archive.totals.bytes)
         shared = SharedArchive(archive)
