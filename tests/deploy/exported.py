@@ -24,6 +24,7 @@ from marksim.runtime.metrics import Store, StoreCollector, StoreKind, store_to_p
 from marksim.runtime.process import ProcessCollector
 from marksim.runtime.pulse import Pulse
 from marksim.scenario import load_scenario
+from marksim.scenario.group import group_of
 from marksim.store.archive import Archive
 from marksim.v1 import engine_pb2, telemetry_pb2
 
@@ -40,7 +41,8 @@ async def page(directory: Path) -> str:
     book = OrderBookService(OrderBookSettings(ring_mib=1))
     book.servicer.readers.confirm("archiver", "", 0)
     clock = Clock(10.0)
-    driver = Driver(load_scenario("default"), clock, [], lambda _: None)
+    scenario = load_scenario("default")
+    driver = Driver(scenario, group_of(scenario, ()), clock, [], lambda _: None)
     archive = Archive(directory)
     store = Store("store", StoreKind.POOL, used=1)
     target = Target("edge", "localhost:1")
