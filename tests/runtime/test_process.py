@@ -1,11 +1,14 @@
 """What every service tells of its process."""
 
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
+import pytest
 from prometheus_client import CollectorRegistry
 
-from marksim.runtime.process import ProcessCollector, memory_limit
+from marksim.runtime.process import ProcessCollector, installed_version, memory_limit
 from marksim.runtime.pulse import Pulse
 
 
@@ -36,3 +39,13 @@ def test_without_a_limit_it_is_the_machine(tmp_path: Path) -> None:
     huge.write_text(f"{(1 << 63) - 4096}\n")
     machine = psutil.virtual_memory().total
     assert [memory_limit(files) for files in ([], [unlimited], [huge])] == [machine] * 3
+
+
+def test_a_folder_that_was_not_installed_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service starts all the same; its version is "source"."""
+
+    def absent(_: str) -> NoReturn:
+        raise PackageNotFoundError
+
+    monkeypatch.setattr("marksim.runtime.process.version", absent)
+    assert installed_version() == "source"

@@ -1,7 +1,7 @@
 """What every service tells Prometheus of its process, under names that are the same for all: `marksim_service_...`."""
 
 from collections.abc import Iterable, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +30,14 @@ def memory_limit(files: Iterable[Path] = LIMIT_FILES) -> int:
     return machine
 
 
+def installed_version() -> str:
+    """Version of the installed package; "source" where it runs from a folder that nothing was installed from."""
+    try:
+        return version("marksim")
+    except PackageNotFoundError:
+        return "source"
+
+
 class ProcessCollector(Collector):
     """Read in the thread of the scrape. The label `service` tells the services apart where one query asks for all."""
 
@@ -38,6 +46,7 @@ class ProcessCollector(Collector):
         self._pulse = pulse
         self._process = psutil.Process()
         self._limit = memory_limit()
+        self._version = installed_version()
 
     def describe(self) -> Iterable[Metric]:
         """Names only; registering must not measure."""
@@ -45,7 +54,7 @@ class ProcessCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """One sample each."""
-        yield self._one("info", "Always 1; the labels say what runs.", 1, ["version"], [version("marksim")])
+        yield self._one("info", "Always 1; the labels say what runs.", 1, ["version"], [self._version])
         memory, started = self._process.memory_info().rss, self._process.create_time()
         yield self._one("ready", "1 while callers may be sent to the service, else 0.", float(self._pulse.ready))
         yield self._one("start_time_seconds", "Start of the process, since the Unix epoch; a change is a restart.", started)
