@@ -43,6 +43,7 @@ class FakeBook:
         self.requests: list[pb.StreamTicksRequest] = []
         self.messages: asyncio.Queue[pb.StreamTicksResponse | None] = asyncio.Queue()
         self.address = ""
+        self.port = 0
         self._server = grpc.aio.server()
 
     async def _stream(self, request: pb.StreamTicksRequest, context: object) -> AsyncIterator[pb.StreamTicksResponse]:
@@ -50,7 +51,7 @@ class FakeBook:
         while (message := await self.messages.get()) is not None:
             yield message
 
-    async def start(self) -> None:
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         handler = grpc.unary_stream_rpc_method_handler(
             self._stream,
             request_deserializer=pb.StreamTicksRequest.FromString,
@@ -58,7 +59,8 @@ class FakeBook:
         )
         service = grpc.method_handlers_generic_handler("marksim.v1.OrderBookService", {"StreamTicks": handler})
         self._server.add_generic_rpc_handlers((service,))
-        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        self.port = self._server.add_insecure_port(f"{host}:{port}")
+        self.address = f"{host}:{self.port}"
         await self._server.start()
 
     async def stop(self) -> None:

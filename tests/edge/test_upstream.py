@@ -1,12 +1,16 @@
 """What an order book's stream means for the board, without a stream."""
 
+import asyncio
+
 import pytest
 
 from marksim.codec import instrument_to_proto, tick_to_proto
 from marksim.edge.board import Board
-from marksim.edge.upstream import Lag, TickReader
+from marksim.edge.upstream import Lag, TickReader, Upstream
 from marksim.v1 import orderbook_pb2 as pb
-from tests.edge.market import START_NS, instrument, tick
+from tests.edge.market import START_NS, FakeBook, instrument, tick
+from tests.runtime.name_server import name_server
+from tests.runtime.served import until
 
 
 def started(run: str, *symbols: str, last_window: int | None = None) -> pb.StreamTicksResponse:
@@ -100,3 +104,25 @@ def test_clocks_that_differ_are_no_lag_but_growing_distance_is() -> None:
     assert not lag.is_behind(0, hour + 2_100_000, 2.0)
     assert lag.is_behind(0, hour + 2_200_000, 3.1)
     assert not lag.is_behind(0, hour + 100, 3.2)
+
+
+async def test_a_book_that_comes_back_at_another_address_is_found(board: Board) -> None:
+    """As a pod does: for a while its name is unknown, then it stands for another address."""
+    first, second = FakeBook(), FakeBook()
+    async with name_server() as names:
+        await first.start("127.0.0.2")
+        names.records["book"] = ["127.0.0.2"]
+        upstream = Upstream(names.target("book", first.port), board, 2.0)
+        reading = asyncio.create_task(upstream.run())
+        first.begin("run-1")
+        await until(lambda: upstream.reader.run == "run-1")
+        del names.records["book"]
+        await first.stop()
+        asked = names.asked
+        await until(lambda: names.asked > asked + 3)
+        await second.start("127.0.0.3", first.port)
+        names.records["book"] = ["127.0.0.3"]
+        second.begin("run-2")
+        await until(lambda: upstream.reader.run == "run-2")
+        reading.cancel()
+        await second.stop()

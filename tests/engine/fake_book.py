@@ -78,11 +78,11 @@ class FakeBook(orderbook_pb2_grpc.OrderBookServiceServicer):
         return answer
 
 
-async def serve(book: FakeBook, port: int = 0) -> tuple[grpc.aio.Server, int]:
-    """Start it on loopback; the server and its port."""
+async def serve(book: FakeBook, port: int = 0, host: str = "127.0.0.1") -> tuple[grpc.aio.Server, int]:
+    """Start it on an address of loopback; the server and its port."""
     interceptors: Sequence[grpc.aio.ServerInterceptor] = [ErrorInterceptor()]
     server = grpc.aio.server(interceptors=interceptors)
     orderbook_pb2_grpc.add_OrderBookServiceServicer_to_server(book, server)
-    bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    bound = server.add_insecure_port(f"{host}:{port}")
     await server.start()
     return server, bound

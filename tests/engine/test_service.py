@@ -13,6 +13,7 @@ from marksim.runtime.serve import Lifecycle
 from marksim.scenario import load_scenario
 from marksim.v1 import engine_pb2 as pb
 from tests.engine.fake_book import FakeBook, serve
+from tests.runtime.name_server import name_server
 
 
 class World:
@@ -115,6 +116,31 @@ async def test_a_wait_for_the_book_ends_with_the_service() -> None:
     assert (await engine.GetStatus(pb.GetStatusRequest(), None)).status.state == pb.CLOCK_STATE_STARTING
     lifecycle.draining.set()
     await asyncio.wait_for(running, 5)
+
+
+async def test_a_book_that_comes_back_at_another_address_is_found() -> None:
+    """As a pod does: for a while its name is unknown, then it stands for another address."""
+    book = FakeBook(load_scenario("default"))
+    async with name_server() as names:
+        server, port = await serve(book, host="127.0.0.2")
+        names.records["book"] = ["127.0.0.2"]
+        engine = EngineService(EngineSettings(orderbook=[names.target("book", port)], speed="max"))
+        lifecycle = Lifecycle(service="engine", grace_s=4.0)
+        running = asyncio.create_task(engine.run(lifecycle))
+        world = World(book, engine, lifecycle)
+        await world.until(lambda: book.last_window > 5)
+        await server.stop(None)
+        del names.records["book"]
+        asked = names.asked
+        await world.until(lambda: names.asked > asked + 3)
+        held = book.last_window
+        server, _ = await serve(book, port, host="127.0.0.3")
+        names.records["book"] = ["127.0.0.3"]
+        await world.until(lambda: book.last_window > held + 5)
+        assert (await world.status()).runs == 1
+        lifecycle.draining.set()
+        await asyncio.wait_for(running, 5)
+        await server.stop(None)
 
 
 async def test_bad_control_requests_name_the_field() -> None:

@@ -21,11 +21,12 @@ def sample_targets() -> list[Target]:
 def scrape(targets: list[Target]) -> dict[tuple[str, str], float]:
     """Value by (metric, target), parsed from the text that Prometheus would read."""
     registry = CollectorRegistry()
-    registry.register(TargetCollector(targets))
+    registry.register(TargetCollector(lambda: targets))
     text = generate_latest(registry).decode()
     samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
-    values = {(s.name.removeprefix("marksim_memory_target_"), s.labels["target"]): s.value for s in samples}
-    assert len(values) == len(samples)
+    told = [sample for sample in samples if "target" in sample.labels]
+    values = {(s.name.removeprefix("marksim_memory_target_"), s.labels["target"]): s.value for s in told}
+    assert len(values) == len(told)
     return values
 
 

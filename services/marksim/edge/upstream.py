@@ -148,21 +148,20 @@ class Upstream:
     async def run(self) -> None:
         """Read, and after a loss read on, until cancelled."""
         backoff = FIRST_BACKOFF_S
-        async with open_channel(self.address) as channel:
-            stub = OrderBookServiceStub(channel)
-            while True:
-                try:
-                    await self._read(stub)
-                    reason = "the stream ended"
-                except (grpc.aio.AioRpcError, TimeoutError, MarksimError, ValueError) as error:
-                    reason = peer_error(error)
-                    if isinstance(error, grpc.aio.AioRpcError) and error.code() not in _LOST:
-                        self.reader.forget_position()
-                if self.connected:
-                    backoff = FIRST_BACKOFF_S
-                self._lost(reason)
-                await asyncio.sleep(backoff)
-                backoff = min(2 * backoff, MAX_BACKOFF_S)
+        while True:
+            try:
+                async with open_channel(self.address) as channel:
+                    await self._read(OrderBookServiceStub(channel))
+                reason = "the stream ended"
+            except (grpc.aio.AioRpcError, TimeoutError, MarksimError, ValueError) as error:
+                reason = peer_error(error)
+                if isinstance(error, grpc.aio.AioRpcError) and error.code() not in _LOST:
+                    self.reader.forget_position()
+            if self.connected:
+                backoff = FIRST_BACKOFF_S
+            self._lost(reason)
+            await asyncio.sleep(backoff)
+            backoff = min(2 * backoff, MAX_BACKOFF_S)
 
     def _lost(self, reason: str) -> None:
         if self.connected:

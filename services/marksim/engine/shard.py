@@ -64,7 +64,7 @@ class Shard:
                         reason=peer_error(error),
                     )
                 waited = True
-                await asyncio.sleep(RETRY_S)
+                await self._look_anew()
                 continue
             self.symbols, self.scenario_hash = own_symbols(listed), run.scenario_hash
             return run.term
@@ -84,7 +84,7 @@ class Shard:
                 if not waited:
                     log.info("waiting for the order book", address=self.address, reason=peer_error(error))
                 waited = True
-                await asyncio.sleep(RETRY_S)
+                await self._look_anew()
                 continue
             return
 
@@ -106,18 +106,18 @@ class Shard:
             for symbol, rows in commands.items()
         ]
         request = pb.TradeRequest(window=pb.WindowCommands(window=window, commands=mine))
+        held = False
         while True:
             try:
                 answer = await self._exchange(request)
             except grpc.aio.AioRpcError as error:
                 self._drop()
                 self._raise_if_final(error)
-                log.warning(
-                    "order book away, window held",
-                    address=self.address,
-                    window=window,
-                    reason=peer_error(error),
-                )
+                if not held:
+                    log.warning(
+                        "order book away, window held", address=self.address, window=window, reason=peer_error(error)
+                    )
+                held = True
                 await self._reconnect()
                 continue
             self.last_window = window
@@ -166,7 +166,7 @@ class Shard:
     async def _reconnect(self) -> None:
         """Wait until the book answers again; RunLost where it is in another run than ours."""
         while True:
-            await asyncio.sleep(RETRY_S)
+            await self._look_anew()
             try:
                 present = await self._stub.GetRun(pb.GetRunRequest(), timeout=5)
             except grpc.aio.AioRpcError:
@@ -174,6 +174,13 @@ class Shard:
             if present.run != self._open.run:
                 raise RunLost(f"{self.address} is in run {present.run or 'none'}")
             return
+
+    async def _look_anew(self) -> None:
+        """After a moment, a new channel: it asks at once where the book is now."""
+        await self._channel.close()
+        await asyncio.sleep(RETRY_S)
+        self._channel = open_channel(self.address)
+        self._stub = orderbook_pb2_grpc.OrderBookServiceStub(self._channel)
 
     def _drop(self) -> None:
         self.connected = False

@@ -1,6 +1,6 @@
 """The targets as Prometheus metrics and as a page for people."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -36,8 +36,9 @@ STATE_COUNTERS = (
 class TargetCollector(Collector):
     """The targets at the moment of a scrape; of one that is down only the state, never its last values."""
 
-    def __init__(self, targets: Sequence[Target]) -> None:
-        self._targets = targets
+    def __init__(self, targets: Callable[[], Sequence[Target]], left_out: Callable[[], int] = lambda: 0) -> None:
+        self._present = targets
+        self._left_out = left_out
 
     def describe(self) -> Iterable[Metric]:
         """The names alone."""
@@ -45,17 +46,18 @@ class TargetCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """The scrape runs in another thread than the polls: each answer is read once and never changed by its poll."""
+        targets = self._present()
         for suffix, attribute, text in STATE_GAUGES:
             state = GaugeMetricFamily(f"{PREFIX}_{suffix}", text, labels=["target"])
-            for target in self._targets:
+            for target in targets:
                 state.add_metric([target.name], getattr(target, attribute))
             yield state
         for suffix, attribute, text in STATE_COUNTERS:
             counter = CounterMetricFamily(f"{PREFIX}_{suffix}", text, labels=["target"])
-            for target in self._targets:
+            for target in targets:
                 counter.add_metric([target.name], getattr(target, attribute))
             yield counter
-        up = [(target.name, memory) for target in self._targets if (memory := target.memory) is not None]
+        up = [(target.name, memory) for target in targets if (memory := target.memory) is not None]
         for suffix, attribute, text in PROCESS_GAUGES:
             gauge = GaugeMetricFamily(f"{PREFIX}_{suffix}", text, labels=["target"])
             for name, memory in up:
@@ -68,6 +70,8 @@ class TargetCollector(Collector):
             started.add_metric([name], memory.start_time_ns / 1e9)
         yield from (cpu, started)
         rows = [((name, store.name, store.kind.name.lower()), store) for name, memory in up for store in stores_of(memory)]
+        left_out = "Addresses of dns: names that are not asked, because there are too many."
+        yield GaugeMetricFamily("marksim_memory_addresses_left_out", left_out, self._left_out())
         yield from families(f"{PREFIX}_store", rows, ["target", "store", "kind"])
 
 

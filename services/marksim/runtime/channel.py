@@ -59,7 +59,11 @@ CHANNEL_OPTIONS: Final[list[tuple[str, int | str]]] = [
 
 
 def open_channel(address: str) -> grpc.aio.Channel:
-    """A channel to `host:port`. It connects by itself and again after a loss; close it when done."""
+    """A channel to `host:port`. It connects by itself and again after a loss; close it when done.
+
+    While a name does not resolve, gRPC asks for it less and less often, at last every two minutes: who waits for a peer that
+    may be long away opens a new channel for each try.
+    """
     return grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
 
 
