@@ -59,6 +59,17 @@ def test_both_loopback_addresses_serve() -> None:
         web.close()
 
 
+@pytest.mark.parametrize(("host", "reached"), [("0.0.0.0", ["127.0.0.1"]), ("::", ["127.0.0.1", "::1"])])
+def test_a_pod_serves_on_all_addresses(host: str, reached: list[str]) -> None:
+    """`::` means IPv4 as well."""
+    web = WebServer(History("ws://x"), bind(host, 0))
+    web.start()
+    try:
+        assert [get(web.port, "/", address)[0] for address in reached] == [200] * len(reached)
+    finally:
+        web.close()
+
+
 def test_a_port_in_use_is_a_sentence() -> None:
     """It names the port and the flag."""
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:

@@ -53,7 +53,7 @@ class Edge:
 
 
 @asynccontextmanager
-async def edge(**settings: float) -> AsyncIterator[Edge]:
+async def edge(**settings: float | str) -> AsyncIterator[Edge]:
     book = FakeBook()
     await book.start()
     service = EdgeService(EdgeSettings.model_validate({"port": 0, "orderbook": [book.address], **settings}))
@@ -127,6 +127,15 @@ async def test_ipv6_loopback_is_served_too() -> None:
     """`localhost` means either, depending on the machine; both reach the same feed."""
     async with edge() as subject, connect(f"ws://localhost:{subject.service.feed.port}/") as client:
         assert await receive(client)
+
+
+@pytest.mark.parametrize(("host", "reached"), [("0.0.0.0", ["127.0.0.1"]), ("::", ["127.0.0.1", "[::1]"])])
+async def test_a_pod_serves_on_all_addresses(host: str, reached: list[str]) -> None:
+    """`::` means IPv4 as well."""
+    async with edge(host=host) as subject:
+        for address in reached:
+            async with connect(f"ws://{address}:{subject.service.feed.port}/") as client:
+                assert await receive(client)
 
 
 @pytest.mark.parametrize(

@@ -155,3 +155,14 @@ async def test_a_port_in_use_is_told_with_its_flag(field: str, flag: str) -> Non
         with pytest.raises(CannotListen, match=f"port {port} is in use.*{flag}"):
             async with served(Plain(), settings=settings):
                 pass
+
+
+@pytest.mark.parametrize(("host", "reached"), [("0.0.0.0", ["127.0.0.1"]), ("::", ["127.0.0.1", "::1"])])
+async def test_a_pod_serves_on_all_addresses(host: str, reached: list[str]) -> None:
+    """gRPC and HTTP alike; `::` means IPv4 as well."""
+    settings = ServiceSettings(host=host, grpc_port=0, http_port=0, grace_s=1.0)
+    async with served(Plain(), settings=settings) as running:
+        for address in reached:
+            for port in (running.lifecycle.grpc_port, running.lifecycle.http_port):
+                _, writer = await asyncio.open_connection(address, port)
+                writer.close()

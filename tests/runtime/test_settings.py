@@ -98,3 +98,21 @@ def test_help_tells_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_comma_inside_brackets_does_not_split_a_list() -> None:
     """So that an override of a scenario may carry YAML's own lists and mappings."""
     assert split_list("a.b={x: 1, y: [2, 3]}, c=4,,") == ["a.b={x: 1, y: [2, 3]}", "c=4"]
+
+
+def test_what_kubernetes_says_of_a_service_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables of a Service named marksim-edge have one underscore where a setting has two."""
+    for variable in (
+        "MARKSIM_EDGE_PORT",
+        "MARKSIM_EDGE_GRPC_PORT",
+        "MARKSIM_EDGE_PORT_8765_TCP",
+        "MARKSIM_EDGE_SERVICE_HOST",
+    ):
+        monkeypatch.setenv(variable, "tcp://10.43.0.7:8765")
+    assert load_settings(Sample, "edge", []).grpc_port == 50051
+
+
+def test_a_pod_binds_all_addresses_by_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MARKSIM_<SERVICE>__HOST is `--host`."""
+    monkeypatch.setenv("MARKSIM_EDGE__HOST", "::")
+    assert load_settings(Sample, "edge", []).host == "::"

@@ -135,6 +135,12 @@ def test_only_one_archiver_writes_to_a_directory(tmp_path: Path) -> None:
     Archive(tmp_path).close()
 
 
+def test_a_lock_file_that_a_dead_process_left_is_no_lock(tmp_path: Path) -> None:
+    """A pod that was killed leaves the file on its volume; the next one opens the archive."""
+    (tmp_path / ".lock").write_text("")
+    Archive(tmp_path).close()
+
+
 def test_gaps_and_how_runs_ended_are_tables(tmp_path: Path) -> None:
     """A gap is a row of `gaps`; the run before says in `runs` how it ended, its first-seen time unchanged."""
     archive = Archive(tmp_path)

@@ -18,7 +18,7 @@ from marksim.edge.connection import MAX_MESSAGE_BYTES, FeedConnection, Limits
 from marksim.edge.fanout import Client, Fanout
 from marksim.edge.settings import EdgeSettings
 from marksim.edge.subscription import Subscription, parse_target
-from marksim.runtime.ports import CannotListen, addresses, bindable, port_in_use
+from marksim.runtime.ports import CannotListen, addresses, bindable, bound_socket, port_in_use
 
 SERVICE_RESTART: Final = 1012
 OPEN_TIMEOUT_S: Final = 5.0
@@ -100,8 +100,7 @@ class FeedServer:
         # No `subprotocols`: naming any would refuse the clients that offer none. No `origins`: every page may read the feed.
         return await serve(
             self._handle,
-            address,
-            port,
+            sock=bound_socket(address, port),
             compression=None,
             process_request=self._admit,
             server_header="marksim",

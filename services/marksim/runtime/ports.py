@@ -44,6 +44,21 @@ def bindable(address: str, port: int, flag: str) -> bool:
     return True
 
 
+def bound_socket(address: str, port: int) -> socket.socket:
+    """A TCP socket bound there, for libraries that would make `::` mean IPv6 alone; raises OSError."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address != "::"))
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((address, port))
+    except BaseException:
+        bound.close()
+        raise
+    return bound
+
+
 def port_in_use(port: int, flag: str) -> CannotListen:
     """The error for a taken port: names its owner where the system tells, and the `flag` that chooses another."""
     owner = _owner(port)
