@@ -119,18 +119,19 @@ class Watch:
         return math.inf
 
 
-def market_key(scenario: Scenario) -> str:
-    """What a result depends on besides the seed: the scenario, and the code of core that plays it."""
-    digest = hashlib.sha256(scenario.hash.encode())
+def market_key(scenario: Scenario, symbol: str) -> str:
+    """What a result depends on besides the seed: the scenario, the symbol, and the code of core that plays it."""
+    digest = hashlib.sha256(f"{scenario.hash} {symbol}".encode())
     for source in sorted(Path(marksim.core.__file__).parent.rglob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()
 
 
-def measure(scenario: Scenario, hours: float) -> Figures:
-    """Run one seed and measure its first symbol."""
+def measure(scenario: Scenario, hours: float, symbol: str) -> Figures:
+    """Run one seed and measure a symbol."""
     begun = time.monotonic()
     instruments, start_ns = scenario.instruments(), scenario.start_ns
+    reference_ticks = next(one.reference_price_ticks for one in instruments if one.symbol == symbol)
     end_ns = start_ns + int(hours * 3_600) * NS_PER_S
     simulation = Simulation(
         instruments,
@@ -142,6 +143,8 @@ def measure(scenario: Scenario, hours: float) -> Figures:
     watch = Watch(start_ns, end_ns)
     orders = trades = empty = 0
     for outcome in simulation.run(end_ns):
+        if outcome.symbol != symbol:
+            continue
         kinds = outcome.output.executions["kind"]
         if outcome.tick is not None:
             watch.tick(outcome.tick)
@@ -152,7 +155,7 @@ def measure(scenario: Scenario, hours: float) -> Figures:
     seconds = (end_ns - start_ns) / NS_PER_S
     returns = np.diff(np.log(np.array(watch.mids)))
     return Figures(
-        market=market_key(scenario),
+        market=market_key(scenario, symbol),
         hours=hours,
         seed=scenario.seed,
         orders_per_s=round(orders / seconds, 3),
@@ -163,14 +166,14 @@ def measure(scenario: Scenario, hours: float) -> Figures:
         empty_side_s=watch.empty_ns / NS_PER_S,
         empty_side_quotes=empty,
         sd_1min_bp=round(1e4 * float(np.std(returns)), 3),
-        drift=round(abs(math.log(watch.mids[-1] / instruments[0].reference_price_ticks)), 5),
+        drift=round(abs(math.log(watch.mids[-1] / reference_ticks)), 5),
         failed_agents=len(simulation.engine.failures),
         wall_s=round(time.monotonic() - begun, 1),
     )
 
 
-def _one(reference: str, overrides: list[str], seed: int, hours: float) -> Figures:
-    return measure(load_scenario(reference, overrides, seed), hours)
+def _one(reference: str, overrides: list[str], seed: int, hours: float, symbol: str) -> Figures:
+    return measure(load_scenario(reference, overrides, seed), hours, symbol)
 
 
 def _done(path: Path, market: str, hours: float) -> dict[int, Figures]:
@@ -189,6 +192,7 @@ def main() -> int:
     """Run what is missing, print the table, and say which bounds are broken."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--scenario", default="default")
+    parser.add_argument("--symbol", default="BTC/USD")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="PATH=VALUE")
     parser.add_argument("--seeds", type=_seeds, default=_seeds("1-20"), metavar="A-B")
     parser.add_argument("--hours", type=float, default=24.0)
@@ -196,7 +200,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("build/market-check.jsonl"))
     args = parser.parse_args()
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    done = _done(args.out, market_key(load_scenario(args.scenario, args.overrides)), args.hours)
+    done = _done(args.out, market_key(load_scenario(args.scenario, args.overrides), args.symbol), args.hours)
     print(" | ".join(field.name for field in fields(Figures)[2:]), flush=True)
     wanted = [seed for seed in args.seeds if seed not in done]
     rows = [done[seed] for seed in args.seeds if seed in done]
@@ -206,7 +210,7 @@ def main() -> int:
         ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool,
         args.out.open("a") as out,
     ):
-        for future in [pool.submit(_one, args.scenario, args.overrides, seed, args.hours) for seed in wanted]:
+        for future in [pool.submit(_one, args.scenario, args.overrides, seed, args.hours, args.symbol) for seed in wanted]:
             row = future.result()
             rows.append(row)
             out.write(json.dumps(asdict(row)) + "\n")
