@@ -96,6 +96,19 @@ alerts-test: $(DEV) ## Check alerts, scrape configuration and pages of metrics w
 	@command -v promtool >/dev/null || { echo "make: promtool is missing; Debian's package prometheus has it" >&2; exit 1; }
 	$(PY) -m pytest -m cluster tests/deploy/test_promtool.py $(ARGS)
 
+.PHONY: chart-docs
+chart-docs: $(DEV) ## Make the tables of the chart's README from its values.yaml (ARGS=--check only checks)
+	$(PY) tools/chart_readme.py $(ARGS)
+
+.PHONY: chart-test
+chart-test: $(DEV) build/kube-schemas ## Render and check the Helm chart; needs helm, kubeconform and go
+	$(PY) -m pytest -n $(JOBS) --dist loadfile -m cluster tests/deploy $(ARGS)
+
+build/kube-schemas: tools/kube_schemas.py | $(DEV)
+	$(PY) tools/kube_schemas.py $@.new
+	rm -rf $@
+	mv $@.new $@
+
 .PHONY: lock
 lock: $(DEV) ## Make the lock files from pyproject.toml (ARGS=--upgrade for newer versions)
 	$(PY) tools/lock.py $(ARGS)

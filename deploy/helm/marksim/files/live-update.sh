@@ -1,0 +1,20 @@
+# Runs the service again each time it ends, so that an edit under /live is taken up at once: kill -HUP 1 ends the running one,
+# so does a kill of the process in /tmp/service.pid. SIGTERM ends both for good, with the service's exit code.
+stop=
+trap 'stop=1; kill -TERM "$child"' TERM INT
+trap 'kill -TERM "$child"' HUP
+while :; do
+    python -m marksim "$@" &
+    child=$!
+    echo "$child" >"${TMPDIR:-/tmp}/service.pid"
+    # A signal ends the wait, not the service.
+    while :; do
+        wait "$child"
+        code=$?
+        kill -0 "$child" 2>/dev/null || break
+    done
+    # A service that failed is given a moment, to be mended by the next edit.
+    [ "$code" = 0 ] || sleep 1
+    [ -z "$stop" ] || exit "$code"
+    echo "live update: the service ended with $code and starts again" >&2
+done
