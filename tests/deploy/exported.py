@@ -51,7 +51,7 @@ async def page(directory: Path) -> str:
         OrderBookMetrics(book.servicer),
         EngineMetrics(driver, clock, lambda: engine_pb2.CLOCK_STATE_RUNNING),
         archiver_metrics.ArchiveMetrics(archive, directory),
-        TargetCollector([target]),
+        TargetCollector(lambda: [target]),
         _FeedCollector(History("ws://localhost:1")),
         ProcessCollector("edge", Pulse()),
         *(StoreCollector(service, lambda: [store]) for service in SERVICES),
