@@ -83,6 +83,18 @@ market-check: $(DEV) ## Hold the default market against its bounds: seeds 1-20, 
 market-check-short: $(DEV) ## The same bounds for two seeds and 2 h
 	$(PY) bench/market_check.py --seeds 1-2 --hours 2 $(ARGS)
 
+IMAGE ?= marksim:dev
+BASE ?=
+# Further flags of docker build or buildah build.
+IMAGE_FLAGS ?=
+.PHONY: image
+image: $(VENV)/.made ## Build the image (make image IMAGE=marksim:dev BASE=python:3.12-slim-bookworm)
+	@$(PY) tools/build_image.py $(IMAGE) $(if $(BASE),--base $(BASE)) $(IMAGE_FLAGS)
+
+.PHONY: cluster-test
+cluster-test: $(DEV) ## Prove image and chart on the cluster of KUBECONFIG (ARGS="--image ... --new-image ...")
+	$(PY) -m tests.cluster $(ARGS)
+
 .PHONY: dashboards
 dashboards: $(DEV) ## Write the Grafana dashboards in deploy/grafana and in the chart from tools/dashboards
 	$(PY) -m tools.dashboards

@@ -11,6 +11,7 @@ COMMANDS: Final = {
     "dash": ("marksim.dash_consumer", "Run the dashboard beside a market."),
     "test-websocket": ("marksim.test_websocket", "Read a running market for a few seconds and check its ticks."),
     "release-test": ("marksim.release_test", "Trade on a running market and see the order everywhere; `helm test` runs it."),
+    "kernels": ("marksim.kernels", "Compile the kernels, or load them from the cache, and list them."),
     "orderbook": ("marksim.orderbook", "Run the order book service."),
     "engine": ("marksim.engine", "Run the engine service."),
     "edge": ("marksim.edge", "Run the WebSocket edge."),
