@@ -13,8 +13,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
+from marksim.core.errors import Denied
 from marksim.edge.service import EdgeService
 from marksim.edge.settings import EdgeSettings
+from marksim.runtime.identity import Action, Principal
 from marksim.runtime.service import Lifecycle
 from tests.edge.market import FakeBook, tick
 
@@ -46,6 +48,11 @@ class Edge:
             while not self.service.ready():
                 await asyncio.sleep(0.01)
 
+    async def until_flushed(self, *symbols: str) -> None:
+        async with asyncio.timeout(5):
+            while not set(symbols) <= self.service.board.sent.keys():
+                await asyncio.sleep(0.01)
+
     async def until_clients(self, count: int) -> None:
         async with asyncio.timeout(5):
             while self.clients() > count:
@@ -62,8 +69,7 @@ async def edge(**settings: float | str) -> AsyncIterator[Edge]:
     try:
         book.begin("run-1", "BTC/USD", "ETH/USD")
         await subject.until_ready()
-        # One flush, so that the opening ticks are out.
-        await asyncio.sleep(0.05)
+        await subject.until_flushed("BTC/USD", "ETH/USD")
         yield subject
     finally:
         subject.lifecycle.draining.set()
@@ -154,6 +160,23 @@ async def test_a_wrong_url_is_refused_with_a_sentence(target: str, status: int, 
             await connect(subject.url + target)
         assert refused.value.response.status_code == status
         assert says in (refused.value.response.body or b"").decode()
+
+
+async def test_who_may_not_watch_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one function that decides is asked in the handshake; its refusal is a 403 with its sentence."""
+    asked: list[tuple[str, str, Action]] = []
+
+    def refuse(principal: Principal, account: str, action: Action) -> None:
+        asked.append((principal.name, account, action))
+        raise Denied("no feed for you")
+
+    monkeypatch.setattr("marksim.edge.server.authorize", refuse)
+    async with edge() as subject:
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(subject.url)
+    assert refused.value.response.status_code == HTTPStatus.FORBIDDEN
+    assert refused.value.response.body == b"no feed for you\n"
+    assert asked == [("anonymous", "", Action.WATCH)]
 
 
 async def test_one_client_too_many_is_refused() -> None:

@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from marksim.core.errors import InvalidInput, NotNow, Unsupported
+from marksim.core.errors import Denied, InvalidInput, NotNow, Unsupported
 from marksim.engine.service import EngineService
 from marksim.engine.settings import EngineSettings
+from marksim.runtime.identity import Action, Principal
 from marksim.runtime.serve import Lifecycle
 from marksim.scenario import load_scenario
 from marksim.v1 import engine_pb2 as pb
@@ -111,7 +112,8 @@ async def test_a_wait_for_the_book_ends_with_the_service() -> None:
     engine = EngineService(EngineSettings(orderbook=["127.0.0.1:1"]))
     lifecycle = Lifecycle(service="engine", grace_s=4.0)
     running = asyncio.create_task(engine.run(lifecycle))
-    await asyncio.sleep(0.05)
+    while engine.driver is None:
+        await asyncio.sleep(0)
     assert not engine.ready()
     assert (await engine.GetStatus(pb.GetStatusRequest(), None)).status.state == pb.CLOCK_STATE_STARTING
     lifecycle.draining.set()
@@ -194,3 +196,16 @@ async def test_the_book_is_told_of_the_pause_that_run_until_ends_in() -> None:
         await world.engine.RunUntil(pb.RunUntilRequest(simulated_time_ns=until_ns), None)
         await world.until(lambda: world.book.paces[-2:] == [False, True])
         assert (await world.status()).simulated_time_ns == until_ns
+
+
+@pytest.mark.parametrize("rpc", ["Pause", "Resume", "Step", "SetSpeed", "RunUntil", "InjectEvent"])
+async def test_who_may_not_steer_is_refused(rpc: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything that moves the clock asks the one function that decides, before it does anything."""
+
+    def refuse(principal: Principal, account: str, action: Action) -> None:
+        raise Denied(f"{principal.name} may not {action.value}")
+
+    monkeypatch.setattr("marksim.engine.service.authorize", refuse)
+    engine = EngineService(EngineSettings(orderbook=["127.0.0.1:1"]))
+    with pytest.raises(Denied, match="anonymous may not steer"):
+        await getattr(engine, rpc)(getattr(pb, f"{rpc}Request")(), None)

@@ -11,13 +11,14 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
-from marksim.core.errors import Away, InvalidInput, MarksimError, NotFound
+from marksim.core.errors import Away, Denied, InvalidInput, MarksimError, NotFound
 from marksim.edge import metrics
 from marksim.edge.board import Board
 from marksim.edge.connection import MAX_MESSAGE_BYTES, FeedConnection, Limits
 from marksim.edge.fanout import Client, Fanout
 from marksim.edge.settings import EdgeSettings
 from marksim.edge.subscription import Subscription, parse_target
+from marksim.runtime.identity import Action, authorize, principal_of
 from marksim.runtime.ports import CannotListen, addresses, bindable, bound_socket, port_in_use
 
 SERVICE_RESTART: Final = 1012
@@ -27,7 +28,12 @@ UNADMITTED: Final = 256
 CHECK_S: Final = 1.0
 KIB: Final = 1_024
 
-_STATUS: Final = {InvalidInput: HTTPStatus.BAD_REQUEST, NotFound: HTTPStatus.NOT_FOUND, Away: HTTPStatus.SERVICE_UNAVAILABLE}
+_STATUS: Final = {
+    InvalidInput: HTTPStatus.BAD_REQUEST,
+    Denied: HTTPStatus.FORBIDDEN,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Away: HTTPStatus.SERVICE_UNAVAILABLE,
+}
 
 # A line for every client that comes, goes or fails its handshake would let strangers fill the log.
 _LIBRARY_LOG: Final = logging.getLogger("marksim.edge.websockets")
@@ -118,8 +124,9 @@ class FeedServer:
         """Refuse what cannot be served, with a sentence."""
         assert isinstance(connection, FeedConnection)
         try:
+            authorize(principal_of(request.headers.raw_items()), "", Action.WATCH)
             subscription = parse_target(request.path, self._board.symbols)
-        except (InvalidInput, NotFound, Away) as error:
+        except (InvalidInput, Denied, NotFound, Away) as error:
             metrics.REFUSED.labels(reason="request").inc()
             return self._refuse(connection, error)
         if len(self._admitted) >= self._settings.max_clients:

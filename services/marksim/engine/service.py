@@ -14,6 +14,7 @@ from marksim.engine.metrics import WINDOW, EngineMetrics
 from marksim.engine.run import Driver
 from marksim.engine.settings import EngineSettings, parse_speed
 from marksim.engine.shard import Shard
+from marksim.runtime.identity import Action, authorize, current_principal
 from marksim.runtime.logs import get_logger
 from marksim.runtime.metrics import Store, StoreKind
 from marksim.runtime.serve import Lifecycle
@@ -89,31 +90,37 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         return pb.GetStatusResponse(status=self._status())
 
     async def Pause(self, request: pb.PauseRequest, context: Any) -> pb.PauseResponse:
+        authorize(current_principal(), "", Action.STEER)
         await self.clock.pause()
         await self._tell_books()
         return pb.PauseResponse(status=self._status())
 
     async def Resume(self, request: pb.ResumeRequest, context: Any) -> pb.ResumeResponse:
+        authorize(current_principal(), "", Action.STEER)
         await self.clock.resume()
         await self._tell_books()
         return pb.ResumeResponse(status=self._status())
 
     async def Step(self, request: pb.StepRequest, context: Any) -> pb.StepResponse:
+        authorize(current_principal(), "", Action.STEER)
         if request.windows > MAX_STEP_WINDOWS:
             raise InvalidInput(f"windows is {request.windows}: step at most {MAX_STEP_WINDOWS} at once")
         await self.clock.step(request.windows or 1)
         return pb.StepResponse(status=self._status())
 
     async def SetSpeed(self, request: pb.SetSpeedRequest, context: Any) -> pb.SetSpeedResponse:
+        authorize(current_principal(), "", Action.STEER)
         await self.clock.set_factor(_factor(request.speed), self._simulated_time_ns())
         return pb.SetSpeedResponse(status=self._status())
 
     async def RunUntil(self, request: pb.RunUntilRequest, context: Any) -> pb.RunUntilResponse:
+        authorize(current_principal(), "", Action.STEER)
         await self.clock.run_until(request.simulated_time_ns, self._simulated_time_ns())
         await self._tell_books()
         return pb.RunUntilResponse(status=self._status())
 
     async def InjectEvent(self, request: pb.InjectEventRequest, context: Any) -> pb.InjectEventResponse:
+        authorize(current_principal(), "", Action.STEER)
         raise Unsupported("InjectEvent is part of the contract, but this engine does not inject events yet")
 
     async def WatchStatus(self, request: pb.WatchStatusRequest, context: Any) -> AsyncIterator[pb.WatchStatusResponse]:

@@ -18,10 +18,14 @@ ANONYMOUS: Final = Principal("anonymous")
 
 
 class Action(Enum):
-    """What a principal may want with an account."""
+    """What a principal may want: the first two with an account, the others with none, which is written ""."""
 
     READ = "read"
     TRADE = "trade"
+    WATCH = "watch"
+    """Market data, which is everybody's."""
+    STEER = "steer"
+    """The clock, which all agents and accounts share."""
 
 
 _principal: ContextVar[Principal] = ContextVar("principal", default=ANONYMOUS)
