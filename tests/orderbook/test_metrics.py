@@ -54,7 +54,7 @@ async def test_who_is_connected_shows(market: Market) -> None:
     for number in range(3):
         await engine.window(number)
     await market.stub.ConfirmWindow(pb.ConfirmWindowRequest(reader="archive", run=market.run, window=0))
-    await market.stub.ConfirmWindow(pb.ConfirmWindowRequest(reader="lost", run="another", window=9))
+    await market.stub.ConfirmWindow(pb.ConfirmWindowRequest(reader="lost", run=market.run, window=-1))
     await engine.pause()
     await market.settled(paused=True)
     assert (value(market, "engine_connected"), value(market, "engine_paused")) == (1, 1)

@@ -79,7 +79,8 @@ async def test_same_client_order_id_has_no_second_effect(market: Market) -> None
     tasks = [market.submitting()]
     await market.queued(1)
     tasks.append(market.submitting(price="40000"))
-    await asyncio.sleep(0.05)
+    # Another call over the same connection: what was sent before it has arrived.
+    await market.stub.ListInstruments(pb.ListInstrumentsRequest())
     await engine.window(0)
     first, second = await asyncio.gather(*tasks)
     assert first == second and first.order.price == "50000.00"
@@ -105,6 +106,38 @@ async def test_cancel_takes_what_is_left(market: Market) -> None:
     assert (await market.stub.CancelOrder(pb.CancelOrderRequest(**name()))).order == response.order
     open_only = pb.ListOrdersRequest(account="alice", open_only=True)
     assert not (await market.stub.ListOrders(open_only)).orders
+
+
+async def test_orders_are_listed_page_by_page(market: Market) -> None:
+    """Newest first, so many a page; an order that comes between two pages neither doubles nor hides another."""
+    engine = await market.engine()
+    for number in range(5):
+        task = market.submitting(client_order_id=f"o-{number}", price=str(40_000 + number))
+        await market.queued(1)
+        await engine.window(number)
+        await task
+    listed, token = [], ""
+    for number in range(5, 8):
+        page = await market.stub.ListOrders(pb.ListOrdersRequest(account="alice", limit=2, page_token=token))
+        listed += [order.client_order_id for order in page.orders]
+        token = page.next_page_token
+        task = market.submitting(client_order_id=f"o-{number}", price="40000")
+        await market.queued(1)
+        await engine.window(number)
+        await task
+    assert (listed, token) == (["o-4", "o-3", "o-2", "o-1", "o-0"], "")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("limit", 1_001), ("page_token", "x"), ("page_token", "-1"), ("page_token", "9" * 20)]
+)
+async def test_wrong_page_is_named(market: Market, field: str, value: int | str) -> None:
+    """More than a page may hold, or a token that no answer gave."""
+    request = pb.ListOrdersRequest(account="alice")
+    setattr(request, field, value)
+    code, reason, message = await refused(market.stub.ListOrders(request))
+    assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+    assert message.startswith(f"{field} is {value!r}"[:20])
 
 
 async def test_order_and_its_cancel_may_share_a_window(market: Market) -> None:

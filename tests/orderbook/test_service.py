@@ -133,15 +133,41 @@ async def test_outside_orders_fail_when_the_book_leaves(market: Market) -> None:
 
 async def test_named_readers_are_listed_and_forgotten(market: Market) -> None:
     """What a reader confirmed is shown, never goes back within a run, and goes when it is forgotten."""
-    stub = market.stub
+    stub, engine = market.stub, await market.engine()
+    for window in range(6):
+        await engine.window(window)
+    run = (await stub.GetRun(pb.GetRunRequest())).run
     for window in (5, 3):
-        await stub.ConfirmWindow(pb.ConfirmWindowRequest(reader="archive", run="r", window=window))
+        await stub.ConfirmWindow(pb.ConfirmWindowRequest(reader="archive", run=run, window=window))
     (reader,) = (await stub.ListReaders(pb.ListReadersRequest())).readers
-    assert (reader.reader, reader.run, reader.window, reader.connected) == ("archive", "r", 5, False)
+    assert (reader.reader, reader.run, reader.window, reader.connected) == ("archive", run, 5, False)
     await stub.ForgetReader(pb.ForgetReaderRequest(reader="archive"))
     assert not (await stub.ListReaders(pb.ListReadersRequest())).readers
     refusal = await refused(stub.ForgetReader(pb.ForgetReaderRequest(reader="archive")))
     assert refusal[:2] == (grpc.StatusCode.NOT_FOUND, "UNKNOWN_READER")
+
+
+@pytest.mark.parametrize("window", [1, -2])
+async def test_a_window_that_has_not_been_is_not_confirmed(market: Market, window: int) -> None:
+    """It is refused with the last one there is, and the reader is as it was."""
+    await (await market.engine()).window(0)
+    run = (await market.stub.GetRun(pb.GetRunRequest())).run
+    code, reason, message = await refused(
+        market.stub.ConfirmWindow(pb.ConfirmWindowRequest(reader="archive", run=run, window=window))
+    )
+    assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+    assert message == f"window is {window}: the last one of run {run} is 0"
+    assert not (await market.stub.ListReaders(pb.ListReadersRequest())).readers
+
+
+async def test_a_window_of_an_unknown_run_is_not_confirmed(market: Market) -> None:
+    """A run of before the book's start, or a misspelt one, is named."""
+    await (await market.engine()).window(0)
+    code, reason, message = await refused(
+        market.stub.ConfirmWindow(pb.ConfirmWindowRequest(reader="archive", run="other", window=0))
+    )
+    assert (code, reason) == (grpc.StatusCode.NOT_FOUND, "UNKNOWN_RUN")
+    assert "'other'" in message
 
 
 async def test_connected_reader_is_not_forgotten(market: Market) -> None:

@@ -77,6 +77,12 @@ class Account:
     fills: deque[OwnFill] = field(default_factory=lambda: deque(maxlen=FILLS))
     positions: dict[str, Position] = field(default_factory=dict)
 
+    def newest(self, before: int, symbol: str, open_only: bool) -> "Iterator[OutsideOrder]":
+        """Orders with serials below `before`, newest first; an empty symbol means all."""
+        for order in reversed(self.orders.values()):
+            if order.serial < before and symbol in ("", order.instrument.symbol) and (order.is_open or not open_only):
+                yield order
+
 
 @dataclass(slots=True, eq=False)
 class OutsideOrder:

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from itertools import islice
 
 from marksim.codec import enum_value, instrument_to_proto, price_text, quantity_text, tick_to_proto
-from marksim.core.errors import Away, InvalidInput, Unsupported
+from marksim.core.errors import Away, InvalidInput, NotFound, Unsupported
 from marksim.core.types import Side
 from marksim.orderbook.order_entry import OrderEntry, check_name, fill_to_proto, order_to_proto, positions_to_proto
 from marksim.orderbook.readers import Readers
@@ -18,6 +19,7 @@ from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import orderbook_pb2_grpc
 
 MAX_LIMIT = 1_000
+LARGEST_SERIAL = (1 << 63) - 1
 
 
 class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
@@ -67,6 +69,7 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
 
     async def ConfirmWindow(self, request: pb.ConfirmWindowRequest, context: Context) -> pb.ConfirmWindowResponse:
         check_name(request.reader, "reader")
+        self._check_window(request)
         self.readers.confirm(request.reader, request.run, request.window)
         return pb.ConfirmWindowResponse()
 
@@ -140,15 +143,14 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
 
     async def ListOrders(self, request: pb.ListOrdersRequest, context: Context) -> pb.ListOrdersResponse:
         authorize(current_principal(), request.account, Action.READ)
+        limit = _limit(request.limit, 100, "limit")
+        before = _page(request.page_token)
         account = self._entry.account(request.account, request.symbol)
-        if account is None:
-            return pb.ListOrdersResponse()
-        orders = [
-            order_to_proto(order)
-            for order in reversed(account.orders.values())
-            if request.symbol in ("", order.instrument.symbol) and (order.is_open or not request.open_only)
-        ]
-        return pb.ListOrdersResponse(orders=orders)
+        # One more than asked for tells whether there are older ones.
+        found = list(islice(account.newest(before, request.symbol, request.open_only), limit + 1)) if account else []
+        page = found[:limit]
+        token = str(page[-1].serial) if len(found) > limit else ""
+        return pb.ListOrdersResponse(orders=map(order_to_proto, page), next_page_token=token)
 
     async def ListTrades(self, request: pb.ListTradesRequest, context: Context) -> pb.ListTradesResponse:
         instrument = self.sequencer.instrument(request.symbol)
@@ -183,6 +185,15 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
         for response in _no_executions():
             yield response
 
+    def _check_window(self, request: pb.ConfirmWindowRequest) -> None:
+        """Raise for a window that has not been: what is confirmed may be forgotten."""
+        run = self.sequencer.tape.known(request.run)
+        if run is None:
+            raise NotFound(f"run is {request.run[:40]!r}: this book does not know it", reason="UNKNOWN_RUN")
+        if not -1 <= request.window <= run.last_window:
+            problem = f"window is {request.window}: the last one of run {run.run} is {run.last_window}"
+            raise InvalidInput(problem, metadata={"field": "window"})
+
     def _own_trades(self, name: str, symbol: str, limit: int) -> list[pb.TradeRecord]:
         account = self._entry.account(name, symbol)
         fills = [fill for fill in reversed(account.fills) if fill.order.instrument.symbol == symbol] if account else []
@@ -203,6 +214,16 @@ def _limit(asked: int, default: int, field: str) -> int:
     if asked > MAX_LIMIT:
         raise InvalidInput(f"{field} is {asked}: give at most {MAX_LIMIT}, or 0 for {default}", metadata={"field": field})
     return asked or default
+
+
+def _page(token: str) -> int:
+    """The serial that a page token names: orders older than that follow."""
+    if not token:
+        return LARGEST_SERIAL
+    if not (token.isascii() and token.isdigit() and len(token) <= 19):
+        problem = f"page_token is {token[:40]!r}: give the next_page_token of the answer before, or leave it out"
+        raise InvalidInput(problem, metadata={"field": "page_token"})
+    return int(token)
 
 
 def _not_yet(rpc: str, instead: str) -> Unsupported:
