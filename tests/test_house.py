@@ -92,6 +92,21 @@ def test_no_test_sleeps_or_is_skipped() -> None:
     assert found == []
 
 
+def test_no_test_waits_a_while_and_hopes() -> None:
+    """An asyncio.sleep of a fixed time stands only in a loop that looks for something."""
+    found = []
+    for path in sources("tests"):
+        tree = ast.parse(path.read_text())
+        loops = (node for node in ast.walk(tree) if isinstance(node, ast.While | ast.For | ast.AsyncFor))
+        looking = {id(inside) for loop in loops for inside in ast.walk(loop)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "asyncio.sleep" and id(node) not in looking:
+                (wait,) = node.args
+                if isinstance(wait, ast.Constant) and wait.value:
+                    found.append(f"{name_of(path)}:{node.lineno}")
+    assert found == []
+
+
 @pytest.mark.parametrize(
     "descriptor", types_pb2.DESCRIPTOR.enum_types_by_name.values(), ids=lambda descriptor: descriptor.name
 )

@@ -82,6 +82,7 @@ class FakeBook(rpc.OrderBookServiceServicer):
         self.requests: list[pb.StreamTicksRequest] = []
         self.confirmed: list[tuple[str, int]] = []
         self.sent = 0
+        self.streams = 0
 
     async def ListInstruments(self, request: Any, context: Any) -> pb.ListInstrumentsResponse:
         return pb.ListInstrumentsResponse(instruments=started(self.run).instruments)
@@ -96,6 +97,14 @@ class FakeBook(rpc.OrderBookServiceServicer):
 
     async def StreamTicks(self, request: pb.StreamTicksRequest, context: Any) -> AsyncIterator[pb.StreamTicksResponse]:
         self.requests.append(request)
+        self.streams += 1
+        try:
+            async for message in self._messages(request):
+                yield message
+        finally:
+            self.streams -= 1
+
+    async def _messages(self, request: pb.StreamTicksRequest) -> AsyncIterator[pb.StreamTicksResponse]:
         position, run = request.after_window, self.run
         message = pb.StreamTicksResponse(run=run, run_started=started(run))
         if request.after_run not in {"", run}:

@@ -120,7 +120,7 @@ async def cut_streams(book: FakeBook) -> None:
     """End the open stream, as a proxy would, and wait for the next one."""
     seen, run = len(book.requests), book.run
     book.run = ""
-    await asyncio.sleep(0.1)
+    await until(lambda: not book.streams)
     book.run = run
     await until(lambda: len(book.requests) > seen)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tests.cluster.kube import COMPONENT, Json, Release, eventually, kubectl, need
 
 GONE_WITHIN_S = 60.0
+SETTLE_S = 2.0
 
 
 @dataclass
@@ -41,7 +42,7 @@ async def watching_ends(release: Release) -> AsyncIterator[Ends]:
     try:
         yield ends
         # The last state of a pod is written just before it goes.
-        await asyncio.sleep(2)
+        await asyncio.sleep(SETTLE_S)
     finally:
         reading.cancel()
         with suppress(asyncio.CancelledError):

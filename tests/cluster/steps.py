@@ -29,6 +29,7 @@ from tests.dashboard.browser import chromium
 
 READY_WITHIN_S = 120.0
 QUIET_S = 300.0
+SETTLE_S = 2.0
 OPTIONAL_KINDS = ("monitoring.coreos.com", "gateway.networking.k8s.io")
 """Groups of kinds that a cluster has only with an operator or a gateway."""
 STRANGER = """
@@ -192,7 +193,7 @@ async def walls(release: Release) -> str:
     try:
         await kubectl("-n", release.namespace, "wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
         # A policy engine may know a new pod a moment after its first packet.
-        await asyncio.sleep(2)
+        await asyncio.sleep(SETTLE_S)
         said = await release.execute(name, "python", "-c", STRANGER, *expected)
     finally:
         await kubectl("-n", release.namespace, "delete", "pod", name, "--wait=false")
@@ -209,7 +210,7 @@ def stranger(name: str, release: Release) -> Json:
         "name": "main",
         "image": release.image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["python", "-c", "import time; time.sleep(3600)"],
+        "command": ["python", "-c", "import signal; signal.pause()"],
         "securityContext": security,
     }
     spec = {

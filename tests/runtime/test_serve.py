@@ -104,10 +104,12 @@ async def test_draining_is_not_ready_and_gives_the_work_its_grace() -> None:
 
         async def run(self, lifecycle: Lifecycle) -> None:
             await lifecycle.draining.wait()
-            await asyncio.sleep(0.1)
-            with_port = served_at.get("/readyz")
-            self.seen = (await with_port)[1]
+            await until(self.says_not_ready)
             assert not lifecycle.ended.is_set()
+
+        async def says_not_ready(self) -> bool:
+            self.seen = (await served_at.get("/readyz"))[1]
+            return self.seen == "not ready\n"
 
     service = Finishing()
     async with served(service) as served_at:
