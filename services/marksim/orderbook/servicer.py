@@ -95,21 +95,23 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
     async def GetBook(self, request: pb.GetBookRequest, context: Context) -> pb.GetBookResponse:
         instrument = self.sequencer.instrument(request.symbol)
         levels = _limit(request.depth, 10, "depth")
-        traded, run = self.sequencer.shard.books[request.symbol], self.sequencer.run
+        async with self.sequencer.books:
+            traded, run = self.sequencer.shard.books[request.symbol], self.sequencer.run
+            rows, sequence, tick = traded.book.depth(levels), traded.book.sequence, traded.ticks.last
+            window = run.last_window if run else -1
         sides: dict[int, list[pb.BookLevel]] = {Side.BUY: [], Side.SELL: []}
-        columns = ["side", "price_ticks", "quantity_lots", "order_count"]
-        for side, ticks, lots, count in traded.book.depth(levels)[columns].tolist():
+        for side, ticks, lots, count in rows[["side", "price_ticks", "quantity_lots", "order_count"]].tolist():
             price, quantity = price_text(ticks, instrument), quantity_text(lots, instrument)
             sides[side].append(pb.BookLevel(price=price, quantity=quantity, order_count=count))
         return pb.GetBookResponse(
             symbol=request.symbol,
             bids=sides[Side.BUY],
             asks=sides[Side.SELL],
-            window=run.last_window if run and run.last_window >= 0 else None,
-            time_ns=run.end_ns(run.last_window) if run else 0,
-            sequence=traded.book.sequence,
+            window=window if window >= 0 else None,
+            time_ns=run.end_ns(window) if run else 0,
+            sequence=sequence,
             run=run.run if run else "",
-            tick=tick_to_proto(traded.ticks.last),
+            tick=tick_to_proto(tick),
         )
 
     async def ListInstruments(self, request: pb.ListInstrumentsRequest, context: Context) -> pb.ListInstrumentsResponse:
@@ -159,7 +161,8 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
             authorize(current_principal(), request.account, Action.READ)
             return pb.ListTradesResponse(trades=self._own_trades(request.account, request.symbol, limit))
         columns = ["sequence", "time_ns", "side", "price_ticks", "quantity_lots"]
-        newest = self.sequencer.shard.books[request.symbol].trades.newest(limit)
+        async with self.sequencer.books:
+            newest = self.sequencer.shard.books[request.symbol].trades.newest(limit)
         return pb.ListTradesResponse(
             trades=[
                 pb.TradeRecord(

@@ -49,7 +49,8 @@ class Trading:
                 return
             if first.WhichOneof("message") != "open":
                 raise InvalidInput("the first message on Trade must be open")
-            session, opened = self.sequencer.open(first.open)
+            async with self.sequencer.books:
+                session, opened = self.sequencer.open(first.open)
             self._end(NotNow("a newer engine stream took over", reason="FENCED"))
             self._inbox = inbox
             log.info("engine connected", run=opened.run, term=first.open.term, instance=session.instance)
@@ -58,7 +59,7 @@ class Trading:
                 kind = request.WhichOneof("message")
                 if kind == "window":
                     with WINDOW.time():
-                        response = self.sequencer.window(request.window)
+                        response = await self.sequencer.window(request.window)
                     yield response
                 elif kind == "pace":
                     self.sequencer.pace(session, request.pace)
