@@ -1,5 +1,7 @@
 # Runs the service again each time it ends, so that an edit under /live is taken up at once: kill -HUP 1 ends the running one,
 # so does a kill of the process in /tmp/service.pid. SIGTERM ends both for good, with the service's exit code.
+# The copy goes before the package, and before whatever the image itself has on its path.
+export PYTHONPATH="/live${PYTHONPATH:+:$PYTHONPATH}"
 stop='' again='' child=''
 end() { [ -z "$child" ] || kill -TERM "$child" 2>/dev/null; }
 trap 'stop=1; end' TERM INT

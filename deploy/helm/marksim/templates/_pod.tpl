@@ -76,15 +76,9 @@ command:
 {{- end }}
 args:
   {{- toYaml (concat (list .component "--config" "/etc/marksim/settings/settings.yaml") .values.args) | nindent 2 }}
-{{- if or $live .values.extraEnv }}
+{{- with .values.extraEnv }}
 env:
-  {{- if $live }}
-  - name: PYTHONPATH
-    value: /live
-  {{- end }}
-  {{- with .values.extraEnv }}
   {{- toYaml . | nindent 2 }}
-  {{- end }}
 {{- end }}
 {{- with .values.extraEnvFrom }}
 envFrom:
