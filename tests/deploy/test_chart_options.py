@@ -5,11 +5,16 @@ import shutil
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 
+from marksim import release_test
 from tests.deploy.chart import CHART, COMPONENTS, component_of, find, of_kind, render, workloads
 
 pytestmark = pytest.mark.cluster
+
+RELIED_ON = {"job", "namespace", "pod", "release", "component"}
+"""Labels that dashboards and alerts rely on; a monitor gives namespace and pod by itself. deploy/prometheus has the same."""
 
 
 def test_doors_lead_to_the_right_port() -> None:
@@ -99,7 +104,7 @@ def test_a_monitor_finds_each_component_once(kind: str) -> None:
         endpoints = monitor["podMetricsEndpoints"]
     assert sorted(component_of(one) for one in taken) == sorted(COMPONENTS)
     assert [(one["port"], one["path"]) for one in endpoints] == [("http", "/metrics")]
-    assert {one["targetLabel"] for one in endpoints[0]["relabelings"]} == {"release", "component"}
+    assert {one["targetLabel"] for one in endpoints[0]["relabelings"]} | {"namespace", "pod"} == RELIED_ON
 
 
 @pytest.fixture
@@ -165,11 +170,20 @@ def test_the_release_test_is_a_pod_of_our_image() -> None:
     assert not of_kind(render("all-off"), "Pod")
 
 
+@pytest.mark.parametrize("values", ["default", "two-shards", "groups"])
+def test_the_release_test_understands_its_flags(values: str) -> None:
+    """Each flag is one that release-test has."""
+    app = typer.Typer()
+    app.command()(release_test.run)
+    _, *flags = of_kind(render(values), "Pod")[0]["spec"]["containers"][0]["args"]
+    assert typer.main.get_command(app).make_context("release-test", flags).params["edge"].startswith("ws://")
+
+
 def test_the_release_test_leaves_out_what_is_not_there() -> None:
-    """Without edge and memory monitor it is told of neither."""
+    """Without edge and memory monitor their addresses are empty, which leaves those steps out."""
     flags = ("--set", "edge.enabled=false,dashboard.enabled=false,memory.enabled=false")
     args = of_kind(render("default", *flags), "Pod")[0]["spec"]["containers"][0]["args"]
-    assert [flag.split("=")[0] for flag in args] == ["release-test", "--orderbook", "--engine"]
+    assert {"--edge=", "--memory="} <= set(args)
 
 
 def test_extra_objects_are_templates() -> None:

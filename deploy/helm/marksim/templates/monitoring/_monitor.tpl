@@ -19,7 +19,9 @@ interval: {{ $values.interval }}
 scrapeTimeout: {{ . }}
 {{- end }}
 relabelings:
-  # By these the dashboards and alerts tell releases and components apart.
+  # Dashboards and alerts rely on these, beside namespace and pod, which are there.
+  - targetLabel: job
+    replacement: marksim
   - sourceLabels: [__meta_kubernetes_pod_label_app_kubernetes_io_instance]
     targetLabel: release
   - sourceLabels: [__meta_kubernetes_pod_label_app_kubernetes_io_component]
