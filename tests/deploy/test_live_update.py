@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,11 @@ def service(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     python.chmod(0o755)
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)}
     command = ["/bin/sh", "-c", SCRIPT, "live-update", "edge", "--config", "x"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as running:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True) as running:
         yield running
-        running.kill()
+        # The service too, which would outlive the script.
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
 
 
 def line(running: subprocess.Popen[str]) -> str:
