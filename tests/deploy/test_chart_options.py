@@ -152,7 +152,7 @@ def test_without_files_there_is_nothing_to_install(chart: Path) -> None:
 
 def test_monitoring_objects_may_live_elsewhere() -> None:
     """A monitor with a namespace of its own still looks into the release's."""
-    monitor = of_kind(render("all-on"), "ServiceMonitor")[0]
+    monitor = of_kind(render("all-on", "--set", "metrics.serviceMonitor.namespace=monitoring"), "ServiceMonitor")[0]
     assert monitor["metadata"]["namespace"] == "monitoring"
     assert monitor["spec"]["namespaceSelector"] == {"matchNames": ["market"]}
 
