@@ -21,7 +21,13 @@ COMMANDS: Final = {
 }
 """Each command and the module that it runs, the same as `python -m <module>`."""
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="A synthetic exchange. Each command has its own --help.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    # A service's traceback goes to its log as Python writes it.
+    pretty_exceptions_enable=False,
+    help="A synthetic exchange. Each command has its own --help.",
+)
 
 
 def _add(name: str, module: str, text: str) -> None:

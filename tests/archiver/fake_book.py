@@ -89,7 +89,7 @@ class FakeBook(rpc.OrderBookServiceServicer):
 
     async def GetRun(self, request: Any, context: Any) -> pb.GetRunResponse:
         last = max(self.done, self.promised)
-        return pb.GetRunResponse(run=self.run, last_window=last if last >= 0 else None)
+        return pb.GetRunResponse(run=self.run, last_window=last if last >= 0 else None, ended=self.ended)
 
     async def ConfirmWindow(self, request: pb.ConfirmWindowRequest, context: Any) -> pb.ConfirmWindowResponse:
         self.confirmed.append((request.run, request.window))
@@ -99,8 +99,12 @@ class FakeBook(rpc.OrderBookServiceServicer):
         self.requests.append(request)
         self.streams += 1
         try:
+            run = self.run
             async for message in self._messages(request):
                 yield message
+            if run != self.run:
+                # Killed, not shut down.
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "the book is gone")
         finally:
             self.streams -= 1
 

@@ -4,7 +4,7 @@ import pytest
 
 from marksim.archiver.intake import Intake
 from marksim.core.errors import InvalidInput
-from marksim.store.archive import Gap, Progress
+from marksim.store.archive import IN_ORDER, Gap, Progress
 from marksim.v1 import orderbook_pb2 as pb
 from tests.archiver.fake_book import frame, started
 
@@ -72,6 +72,21 @@ def test_a_lost_run_is_a_gap_without_an_end() -> None:
     intake.add(lost)
     batch = intake.take()
     assert batch.gaps == [Gap("run-0", 9, None, "gone")] and batch.ended == {"run-0": "lost: gone"}
+
+
+def test_after_the_end_of_a_run_in_order_nothing_is_lost() -> None:
+    """A gap that begins there is none; one that begins elsewhere is."""
+    intake = begun()
+    intake.add(message(4))
+    intake.end_in_order()
+    batch = intake.take()
+    assert (batch.ended, batch.position) == ({"run-1": IN_ORDER}, ("run-1", 4))
+    intake.begin(started("run-2"), {}, "run-1")
+    for first, found in ((5, []), (3, [Gap("run-1", 3, None, "gone")])):
+        after = pb.StreamTicksResponse(run="run-2")
+        after.gap.CopyFrom(pb.Gap(run="run-1", first_window=first, reason="gone"))
+        intake.add(after)
+        assert intake.take().gaps == found
 
 
 def test_columns_that_do_not_fit_together_are_refused() -> None:

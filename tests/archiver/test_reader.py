@@ -149,6 +149,38 @@ async def test_a_new_run_is_kept_beside_the_old_one(tmp_path: Path) -> None:
     assert row["ended"] == "lost: the run is gone" and row["seed"] == 42
 
 
+async def test_a_run_that_ended_in_order_leaves_no_gap(tmp_path: Path) -> None:
+    """A book that shut down has said all of its run: that another one does not know the run is no loss."""
+    book = FakeBook(done=30)
+    async with serving(book) as address, archiving(tmp_path, address):
+        await until(lambda: bool(book.requests))
+        book.ended = True
+        await until(lambda: ("run-1", 30) in book.confirmed)
+        book.run, book.ended = "run-2", False
+        await until(lambda: ("run-2", 30) in book.confirmed)
+    assert archived(tmp_path, "quotes") == served("quotes", 0, 30)
+    assert gaps(tmp_path) == []
+    row = read_table(files(tmp_path, "runs/run=run-1/**/part.parquet")[0]).to_pylist()[0]
+    assert row["ended"] == "followed by run run-2"
+
+
+@pytest.mark.parametrize("book_first", [True, False])
+async def test_an_end_in_order_is_remembered(tmp_path: Path, book_first: bool) -> None:
+    """Book and archiver shut down together, in either order, and come back: no gap."""
+    book = FakeBook(done=30)
+    async with serving(book) as address:
+        async with archiving(tmp_path, address):
+            await until(lambda: bool(book.requests))
+            book.ended = True
+            if book_first:
+                await until(lambda: ("run-1", 30) in book.confirmed)
+        book.run, book.ended = "run-2", False
+        async with archiving(tmp_path, address):
+            await until(lambda: ("run-2", 30) in book.confirmed)
+    assert gaps(tmp_path) == []
+    assert archived(tmp_path, "quotes") == served("quotes", 0, 30)
+
+
 async def test_a_full_disk_costs_time_but_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While nothing can be written the service is not ready and reads no further; afterwards all rows are there once."""
     book = FakeBook(done=100, pause_s=0.01)

@@ -93,9 +93,12 @@ class Release:
         return await call(*command, *waiting, *self.image_values(image), *flags, within_s=within_s + 20)
 
     async def pods(self, component: str = "") -> list[Json]:
-        """The release's pods of services, those of its tests left out."""
+        """The release's pods of services; those of its tests, and those on their way out, are left out."""
         found = json.loads(await kubectl("-n", self.namespace, "get", "pods", "-l", self.selector(component), "-o", "json"))
-        return [pod for pod in found["items"] if pod["metadata"]["labels"].get(COMPONENT) in COMPONENTS]
+        metadata = ((pod, pod["metadata"]) for pod in found["items"])
+        return [
+            pod for pod, own in metadata if own["labels"].get(COMPONENT) in COMPONENTS and "deletionTimestamp" not in own
+        ]
 
     def selector(self, component: str = "") -> str:
         """Label selector of the release's objects, or of one component's."""
@@ -109,7 +112,7 @@ class Release:
         return found[0]
 
     async def all_ready(self, expected: int = 0) -> bool:
-        """Whether every pod of the release is Ready and none is on its way out."""
+        """Whether every pod of the release that stays is Ready."""
         pods = await self.pods()
         return len(pods) >= max(expected, 1) and all(map(is_ready, pods))
 
@@ -130,9 +133,9 @@ class Release:
 
 
 def is_ready(pod: Json) -> bool:
-    """Whether the pod is Ready and stays."""
+    """Whether the pod is Ready."""
     conditions = {condition["type"]: condition["status"] for condition in pod["status"].get("conditions", ())}
-    return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
+    return conditions.get("Ready") == "True"
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from marksim.core.errors import NotNow
-from marksim.store.archive import Archive, Gap, Progress
+from marksim.store.archive import IN_ORDER, Archive, Gap, Progress
 from marksim.store.parquet import TABLES, read_metadata, read_table
 from tests.store.market import BTC, flush
 
@@ -139,6 +139,19 @@ def test_a_lock_file_that_a_dead_process_left_is_no_lock(tmp_path: Path) -> None
     """A pod that was killed leaves the file on its volume; the next one opens the archive."""
     (tmp_path / ".lock").write_text("")
     Archive(tmp_path).close()
+
+
+def test_a_run_that_ended_in_order_is_known_as_complete(tmp_path: Path) -> None:
+    """Also after another run followed, and to the next process; a run that did not end so is not."""
+    archive = Archive(tmp_path)
+    archive.write(flush(0, 3))
+    assert not archive.is_complete("run-1")
+    archive.write(flush(4, 5, ended={"run-1": IN_ORDER}))
+    archive.write(flush(0, 1, "run-2", ended={"run-1": "followed by run run-2"}))
+    archive.close()
+    archive = Archive(tmp_path)
+    assert (archive.is_complete("run-1"), archive.is_complete("run-2"), archive.is_complete("run-3")) == (True, False, False)
+    archive.close()
 
 
 def test_gaps_and_how_runs_ended_are_tables(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from marksim.archiver.columns import join_columns, join_ticks, last_sequence
 from marksim.codec import instrument_from_proto
 from marksim.core.errors import InvalidInput
-from marksim.store.archive import Flush, Gap, Progress, RunFacts
+from marksim.store.archive import IN_ORDER, Flush, Gap, Progress, RunFacts
 from marksim.store.parquet import TABLES, Rows
 from marksim.v1 import orderbook_pb2 as pb
 
@@ -68,6 +68,8 @@ class Intake:
         self._ended: dict[str, str] = {}
         self._told_lost = -1
         self._last_window = -1
+        self.complete: tuple[str, int] | None = None
+        """(run, window) where a run ended in order, so that nothing of it can be lost after that."""
         self._taken: tuple[str, int] | None = None
         self.bytes = 0
         self.frames = 0
@@ -108,7 +110,7 @@ class Intake:
 
     def add(self, message: pb.StreamTicksResponse) -> None:
         """Take what a message of the current run brings; raises InvalidInput for a symbol that the run does not have."""
-        if message.HasField("gap"):
+        if self.lost(message):
             self._note_gap(message.gap)
         for frame in message.frames:
             self._add_frame(frame)
@@ -118,6 +120,17 @@ class Intake:
                 if last > item.through:
                     self._progress[symbol] = replace(item, through=last)
         self.bytes += message.ByteSize()
+
+    def end_in_order(self) -> None:
+        """The book shuts down, and all that its run will ever have arrived."""
+        if self._facts is not None and self.complete != self.position:
+            self.complete = self.position
+            self._ended[self._facts.run] = IN_ORDER
+
+    def lost(self, message: pb.StreamTicksResponse) -> bool:
+        """Whether the message tells of windows that are lost: after the end of a run in order there are none."""
+        gap = message.gap
+        return message.HasField("gap") and (gap.HasField("last_window") or self.complete != (gap.run, gap.first_window - 1))
 
     def take(self) -> Batch:
         """All that is to be stored; the intake is empty afterwards and goes on from here."""

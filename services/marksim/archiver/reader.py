@@ -115,6 +115,8 @@ class BookReader:
         try:
             while isinstance(message := await call.read(), pb.StreamTicksResponse):
                 await self._take(message, stub)
+            # The end of the stream, and not of the connection, which raises: the book has said all.
+            self._intake.end_in_order()
         except asyncio.CancelledError:
             # Cutting the call ends `read` this way as well.
             if not self._draining.is_set():
@@ -137,6 +139,8 @@ class BookReader:
                 while not self._has(present):
                     self._taken.clear()
                     await self._taken.wait()
+                if present.ended:
+                    self._intake.end_in_order()
         except (TimeoutError, grpc.aio.AioRpcError) as error:
             log.info("the last frames did not come in time", orderbook=self._address, reason=peer_error(error))
         call.cancel()
@@ -153,6 +157,8 @@ class BookReader:
             position = self._shared.archive.position(own_symbols(listed))
             if position is not None:
                 self._run_before = position[0]
+                if self._shared.archive.is_complete(position[0]):
+                    self._intake.complete = position
                 self._metrics.stored(position[1])
                 await self._confirm(stub, position)
         if position is None:
@@ -181,7 +187,7 @@ class BookReader:
             if (begun := self._intake.position) is not None:
                 self._metrics.begins(begun[1])
             log.info("a run begins", orderbook=self._address, run=message.run, known=bool(stored))
-        if message.HasField("gap"):
+        if self._intake.lost(message):
             gap = message.gap
             last = gap.last_window if gap.HasField("last_window") else None
             log.error("windows are lost", run=gap.run, first_window=gap.first_window, last_window=last, reason=gap.reason)

@@ -28,16 +28,17 @@ class Trading:
 
     sequencer: Sequencer
     _inbox: Inbox | None = field(default=None)
-    _stopped: bool = field(default=False)
+    stopped: bool = field(default=False)
+    """Whether no more windows are taken."""
 
     def stop(self) -> None:
         """Take no more windows."""
-        self._stopped = True
+        self.stopped = True
         self._end(Away("the order book is shutting down", reason="SHUTTING_DOWN"))
 
     async def run(self, requests: AsyncIterable[pb.TradeRequest]) -> AsyncGenerator[pb.TradeResponse, None]:
         """Answer one engine's stream; raises what the contract says of a refused one."""
-        if self._stopped:
+        if self.stopped:
             raise Away("the order book is shutting down", reason="SHUTTING_DOWN")
         inbox: Inbox = asyncio.Queue(maxsize=4)
         # Reading in a task of its own lets a newer engine end this stream although its engine says nothing.

@@ -75,6 +75,10 @@ class Gap:
     symbol: str | None = None
 
 
+IN_ORDER: Final = "in order"
+"""How a run ended whose book said goodbye: nothing of it follows what is stored."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far one symbol of a run is: all windows up to `through` are in, the last that had a frame is `frame`. -1: none."""
@@ -104,7 +108,7 @@ class Flush:
     """By symbol, after this flush."""
     gaps: Sequence[Gap] = ()
     ended: Mapping[str, str] = field(default_factory=dict)
-    """Earlier runs of the same symbols, by name, and how they ended."""
+    """Runs of the same symbols, by name, and how they ended."""
 
 
 class Archive:
@@ -129,6 +133,11 @@ class Archive:
         """How far each symbol of the run is stored; empty for a run that is not here."""
         found = self._find(run)
         return {symbol: Progress(*pair) for symbol, pair in found["progress"].items()} if found else {}
+
+    def is_complete(self, run: str) -> bool:
+        """Whether the run ended IN_ORDER."""
+        found = self._find(run)
+        return bool(found and found.get("complete"))
 
     def position(self, symbols: Sequence[str]) -> tuple[str, int] | None:
         """(run, window) up to which everything of a book with these symbols is stored, in the run it was in last."""
@@ -230,6 +239,8 @@ class Archive:
         progress = {symbol: [item.through, item.frame] for symbol, item in flush.progress.items()}
         runs = {name: value for name, value in self._entry.get("runs", {}).items() if name != run}
         runs[run] = {**known, "progress": {**known["progress"], **progress}}
+        if flush.ended.get(run) == IN_ORDER:
+            runs[run]["complete"] = True
         added = dict.fromkeys(TABLES, 0)
         for file in files:
             if file["table"] in added:

@@ -259,7 +259,7 @@ class GetRunRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetRunResponse(_message.Message):
-    __slots__ = ("run", "term", "instance", "last_window", "scenario_hash", "engine_connected", "paused")
+    __slots__ = ("run", "term", "instance", "last_window", "scenario_hash", "engine_connected", "paused", "ended")
     RUN_FIELD_NUMBER: _ClassVar[int]
     TERM_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_FIELD_NUMBER: _ClassVar[int]
@@ -267,6 +267,7 @@ class GetRunResponse(_message.Message):
     SCENARIO_HASH_FIELD_NUMBER: _ClassVar[int]
     ENGINE_CONNECTED_FIELD_NUMBER: _ClassVar[int]
     PAUSED_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
     run: str
     term: int
     instance: str
@@ -274,7 +275,8 @@ class GetRunResponse(_message.Message):
     scenario_hash: str
     engine_connected: bool
     paused: bool
-    def __init__(self, run: _Optional[str] = ..., term: _Optional[int] = ..., instance: _Optional[str] = ..., last_window: _Optional[int] = ..., scenario_hash: _Optional[str] = ..., engine_connected: _Optional[bool] = ..., paused: _Optional[bool] = ...) -> None: ...
+    ended: bool
+    def __init__(self, run: _Optional[str] = ..., term: _Optional[int] = ..., instance: _Optional[str] = ..., last_window: _Optional[int] = ..., scenario_hash: _Optional[str] = ..., engine_connected: _Optional[bool] = ..., paused: _Optional[bool] = ..., ended: _Optional[bool] = ...) -> None: ...
 
 class GetBookRequest(_message.Message):
     __slots__ = ("symbol", "depth")

@@ -46,13 +46,18 @@ spec:
   {{- end }}
   {{- $ingress = append $ingress $rule }}
   {{- end }}
+  {{- /* No rule is no key: the API server stores no empty list, so each upgrade would count as a change of it. */}}
+  {{- with concat $ingress .values.networkPolicy.extraIngress }}
   ingress:
-    {{- toYaml (concat $ingress .values.networkPolicy.extraIngress | default list) | nindent 4 }}
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with include "marksim.egress" . }}
   egress:
-    {{- include "marksim.egress" . | nindent 4 }}
+    {{- . | nindent 4 }}
+  {{- end }}
 {{- end -}}
 
-{{/* Egress rules: to whom it calls, and to DNS where it calls anybody. Takes what "marksim.networkPolicy" takes. */}}
+{{/* Egress rules, empty without any: to whom it calls, and to DNS where it calls anybody. Takes what "marksim.networkPolicy" takes. */}}
 {{- define "marksim.egress" -}}
 {{- $root := .root -}}
 {{- $rules := list -}}
@@ -74,5 +79,7 @@ spec:
 {{- end -}}
 {{- $rules = append $rules $dns -}}
 {{- end -}}
-{{- toYaml (concat $rules .values.networkPolicy.extraEgress | default list) -}}
+{{- with concat $rules .values.networkPolicy.extraEgress -}}
+{{- toYaml . -}}
+{{- end -}}
 {{- end -}}
