@@ -1,6 +1,6 @@
 """`python -m marksim.dash_consumer`: the dashboard under the name that a user of the feed looks for."""
 
-from marksim.dashboard.__main__ import main
+import runpy
 
 if __name__ == "__main__":
-    main()
+    runpy.run_module("marksim.dashboard", run_name="__main__", alter_sys=True)

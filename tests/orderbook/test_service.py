@@ -1,6 +1,7 @@
 """The service leaves in order: no more windows, named readers have the last frame, streams end."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,6 +10,7 @@ import grpc.aio
 import pytest
 
 from marksim.core.types import Side
+from marksim.orderbook import service
 from marksim.orderbook.service import OrderBookService
 from marksim.orderbook.settings import OrderBookSettings
 from marksim.runtime.service import Lifecycle
@@ -29,6 +31,39 @@ async def running(market: Market, grace_s: float = 2.0) -> AsyncIterator[tuple[L
     lifecycle.draining.set()
     async with asyncio.timeout(WAIT_S):
         await work
+
+
+async def test_drain_does_not_wait_for_the_compiler(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cold start takes up to a minute; a service that is told to end meanwhile ends at once, and in order."""
+    compiling, enough = threading.Event(), threading.Event()
+
+    def compile_for_long(_: object) -> None:
+        compiling.set()
+        enough.wait(WAIT_S)
+
+    monkeypatch.setattr(service, "compile_kernels", compile_for_long)
+    market.service.servicer.ready = False
+    lifecycle = Lifecycle(service="orderbook", grace_s=60)
+    work = asyncio.create_task(market.service.run(lifecycle))
+    await asyncio.to_thread(compiling.wait)
+    lifecycle.draining.set()
+    try:
+        async with asyncio.timeout(WAIT_S / 2):
+            await work
+        assert not market.service.ready()
+    finally:
+        enough.set()
+
+
+async def test_compiler_that_fails_ends_the_service(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes wrong in its thread is not lost there."""
+
+    def fail(_: object) -> None:
+        raise ValueError("no compiler")
+
+    monkeypatch.setattr(service, "compile_kernels", fail)
+    with pytest.raises(ValueError, match="no compiler"):
+        await market.service.run(Lifecycle(service="orderbook", grace_s=60))
 
 
 async def test_drain_waits_for_the_named_reader(market: Market) -> None:

@@ -1,4 +1,4 @@
-"""A service process for test_signals: `python echo_service.py [--deaf] flags`."""
+"""A service process for test_signals: `python echo_service.py [--deaf | --leaves-a-thread] flags`."""
 
 import sys
 import threading
@@ -16,8 +16,18 @@ class Deaf(Plain):
         threading.Event().wait(30)
 
 
+class LeavesAThread(Plain):
+    """Ends while a thread that nobody can interrupt still works."""
+
+    async def run(self, lifecycle: Lifecycle) -> None:
+        threading.Thread(target=threading.Event().wait, args=(30,)).start()
+        await lifecycle.draining.wait()
+
+
+KINDS = {"--deaf": Deaf, "--leaves-a-thread": LeavesAThread}
+
 if __name__ == "__main__":
-    deaf = "--deaf" in sys.argv
-    if deaf:
-        sys.argv.remove("--deaf")
-    run_service("edge", ServiceSettings, lambda _: Deaf() if deaf else Plain())
+    asked = [flag for flag in KINDS if flag in sys.argv]
+    for flag in asked:
+        sys.argv.remove(flag)
+    run_service("edge", ServiceSettings, lambda _: KINDS[asked[0]]() if asked else Plain())

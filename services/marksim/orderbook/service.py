@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import grpc.aio
 from prometheus_client import REGISTRY
@@ -21,6 +21,7 @@ from marksim.runtime.logs import get_logger
 from marksim.runtime.metrics import Store, StoreKind
 from marksim.runtime.service import Lifecycle
 from marksim.runtime.settings import EXIT_USAGE
+from marksim.runtime.threads import in_daemon_thread
 from marksim.scenario import load_scenario
 from marksim.v1 import orderbook_pb2, orderbook_pb2_grpc
 
@@ -69,7 +70,8 @@ class OrderBookService:
         metrics = OrderBookMetrics(self.servicer)
         REGISTRY.register(metrics)
         try:
-            await asyncio.to_thread(compile_kernels, lambda name: log.info("compiling", kernel=name))
+            if not await self._compiled(lifecycle.draining):
+                return
             self.servicer.ready = True
             shard = f"{self.sequencer.listing.shard} of {self.sequencer.listing.shards}"
             log.info("ready", shard=shard, symbols=list(self.tape.symbols), scenario_hash=self.sequencer.scenario_hash)
@@ -80,6 +82,19 @@ class OrderBookService:
         finally:
             self.tape.end()
             REGISTRY.unregister(metrics)
+
+    async def _compiled(self, draining: asyncio.Event) -> bool:
+        """Compile; False if draining came first. A compiler cannot be interrupted, and nothing has begun yet."""
+        ending = asyncio.create_task(draining.wait())
+        compiling = in_daemon_thread(lambda: compile_kernels(lambda name: log.info("compiling", kernel=name)))
+        waited: set[asyncio.Future[Any]] = {ending, compiling}
+        try:
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ending.cancel()
+        if compiling.done():
+            compiling.result()
+        return compiling.done()
 
     async def drain(self, grace_s: float) -> None:
         """Take no more windows, let streams deliver what is left and end, and stay until all named readers have it.

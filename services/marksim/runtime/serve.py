@@ -28,7 +28,7 @@ from marksim.runtime.process import ProcessCollector
 from marksim.runtime.pulse import Pulse
 from marksim.runtime.service import HasPages, Lifecycle, Service
 from marksim.runtime.settings import EXIT_USAGE, ServiceSettings, SettingsT, load_settings
-from marksim.runtime.signals import StopSignals
+from marksim.runtime.signals import StopSignals, leave
 from marksim.runtime.telemetry import Telemetry
 from marksim.v1 import telemetry_pb2_grpc
 
@@ -75,7 +75,7 @@ def run_service(name: str, settings_class: type[SettingsT], factory: Callable[[S
     except CannotListen as error:
         sys.stderr.write(f"marksim {name}: {error}\n")
         code = EXIT_USAGE
-    sys.exit(code)
+    leave(code)
 
 
 async def serve(

@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import Final
+from typing import Final, NoReturn
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -30,8 +30,8 @@ class StopSignals:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._on_stop is None:
-            # Nothing has begun, so nothing is lost. Raising here would unwind through half-made gRPC and uvloop objects; one
-            # process that was stopped that way ended with a segmentation fault.
+            # Nothing has begun, so nothing is lost. Raising here would unwind through half-made imports, gRPC and uvloop
+            # objects; one process that was stopped that way ended with a segmentation fault.
             os._exit(0)
         if self._asked:
             os._exit(128 + number)
@@ -40,6 +40,17 @@ class StopSignals:
         watchdog.daemon = True
         watchdog.start()
         self._on_stop()
+
+
+def leave(code: int) -> NoReturn:
+    """End the process, without Python's own way out.
+
+    All is closed by now but threads in foreign code, such as a compiler or gRPC: Python would tear itself down beneath them,
+    or wait for them.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _give_up(limit_s: float) -> None:
