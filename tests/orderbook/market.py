@@ -125,7 +125,9 @@ class Market:
             "lookahead_ns": LOOKAHEAD_NS,
         }
         engine = Engine(self.stub.Trade())
-        await engine.send(pb.TradeRequest(open=pb.OpenRun(**(facts | changed))))
+        # A book that refuses every engine may have done so before this one has said a word; the answer tells.
+        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            await engine.send(pb.TradeRequest(open=pb.OpenRun(**(facts | changed))))
         return engine
 
     async def submit(self, client_order_id: str = "one", **changed: Any) -> pb.SubmitOrderResponse:

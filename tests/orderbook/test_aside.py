@@ -88,3 +88,22 @@ async def test_outside_orders_of_a_window_are_settled_though_the_engine_left(mar
     assert ((await order).window, (await order).order.order_id) == (0, 1)
     late = await refused(market.stub.SubmitOrder(order_request(client_order_id="late")))
     assert late[1] == "ENGINE_AWAY"
+
+
+async def test_a_window_that_was_begun_is_delivered_before_the_book_ends(market: Market, gate: threading.Event) -> None:
+    """A drain in the middle of it waits: its frames reach every reader, and named ones have it when the book leaves."""
+    engine = await market.engine()
+    call = market.stub.StreamTicks(pb.StreamTicksRequest(after_window=-1, reader="archive"))
+    await engine.send(window(0, *LARGE))
+    async with asyncio.timeout(WAIT_S):
+        while not market.service.sequencer.books.locked():
+            await asyncio.sleep(0.001)
+        draining = asyncio.create_task(market.service.drain(WAIT_S))
+        assert not (await market.stub.GetRun(pb.GetRunRequest())).ended
+        gate.set()
+        messages = [message async for message in call]
+        assert [frame.window for message in messages for frame in message.frames] == [0]
+        present = await market.stub.GetRun(pb.GetRunRequest())
+        assert (present.ended, present.last_window, draining.done()) == (True, 0, False)
+        await market.stub.ConfirmWindow(pb.ConfirmWindowRequest(reader="archive", run=market.run, window=0))
+        await draining

@@ -102,10 +102,12 @@ class OrderBookService:
         A stream's end tells its reader to store and confirm. One that is away comes back for the rest, or the grace ends.
         """
         self.servicer.trading.stop()
-        self.tape.end()
         run, readers = self.sequencer.run, self.servicer.readers
         try:
             async with asyncio.timeout(DRAIN_SHARE * grace_s):
+                async with self.sequencer.books:
+                    # A window that was begun in a thread is done by now; it is the last one that streams bring.
+                    self.tape.end()
                 await self.servicer.streams_ended.wait()
                 while run is not None and readers.without(run.run, run.last_window):
                     await readers.changed.wait()

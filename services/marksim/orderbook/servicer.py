@@ -90,7 +90,7 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
             scenario_hash=sequencer.scenario_hash,
             engine_connected=sequencer.session is not None,
             paused=sequencer.session is not None and sequencer.session.paused,
-            ended=self.trading.stopped,
+            ended=sequencer.tape.ended.is_set(),
         )
 
     async def GetBook(self, request: pb.GetBookRequest, context: Context) -> pb.GetBookResponse:

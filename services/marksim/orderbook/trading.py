@@ -28,18 +28,16 @@ class Trading:
 
     sequencer: Sequencer
     _inbox: Inbox | None = field(default=None)
-    stopped: bool = field(default=False)
-    """Whether no more windows are taken."""
+    _stopped: bool = field(default=False)
 
     def stop(self) -> None:
         """Take no more windows."""
-        self.stopped = True
-        self._end(Away("the order book is shutting down", reason="SHUTTING_DOWN"))
+        self._stopped = True
+        self._end(_stopping())
 
     async def run(self, requests: AsyncIterable[pb.TradeRequest]) -> AsyncGenerator[pb.TradeResponse, None]:
         """Answer one engine's stream; raises what the contract says of a refused one."""
-        if self.stopped:
-            raise Away("the order book is shutting down", reason="SHUTTING_DOWN")
+        self._check_not_stopped()
         inbox: Inbox = asyncio.Queue(maxsize=4)
         # Reading in a task of its own lets a newer engine end this stream although its engine says nothing.
         pump = asyncio.create_task(_pump(requests, inbox))
@@ -51,6 +49,7 @@ class Trading:
             if first.WhichOneof("message") != "open":
                 raise InvalidInput("the first message on Trade must be open")
             async with self.sequencer.books:
+                self._check_not_stopped()
                 session, opened = self.sequencer.open(first.open)
             self._end(NotNow("a newer engine stream took over", reason="FENCED"))
             self._inbox = inbox
@@ -74,6 +73,10 @@ class Trading:
             if self._inbox is inbox:
                 self._inbox = None
 
+    def _check_not_stopped(self) -> None:
+        if self._stopped:
+            raise _stopping()
+
     def _end(self, error: MarksimError) -> None:
         """End the open stream, whatever it still had to say."""
         inbox, self._inbox = self._inbox, None
@@ -82,6 +85,10 @@ class Trading:
         while not inbox.empty():
             inbox.get_nowait()
         inbox.put_nowait(error)
+
+
+def _stopping() -> Away:
+    return Away("the order book is shutting down", reason="SHUTTING_DOWN")
 
 
 async def _pump(requests: AsyncIterable[pb.TradeRequest], inbox: Inbox) -> None:
