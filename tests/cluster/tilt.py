@@ -2,6 +2,7 @@
 
 import asyncio
 import shlex
+import shutil
 import tempfile
 import time
 import urllib.error
@@ -21,7 +22,7 @@ WITHIN_S: Final = 10.0
 async def edit_runs(flags: str) -> str:
     """Step 11: `tilt ci` exits 0, and a changed .py file runs in the pod within ten seconds."""
     with tempfile.TemporaryDirectory(prefix="marksim-tilt-") as folder:
-        await call("git", "clone", "--quiet", str(ROOT), folder)
+        await _copy(Path(folder))
         arguments = shlex.split(flags)
         begun = time.monotonic()
         await call("tilt", "ci", "--", *arguments, within_s=420, cwd=Path(folder))
@@ -43,6 +44,18 @@ async def edit_runs(flags: str) -> str:
             await call("tilt", "down", "--", *arguments, cwd=Path(folder))
     need(seconds <= WITHIN_S, f"the edit ran after {seconds:.1f} s")
     return f"tilt ci in {ci_s:.0f} s; the edit ran after {seconds:.1f} s"
+
+
+async def _copy(folder: Path) -> None:
+    """What git tracks, with its times: so that layers of an image that was built from it are used again."""
+    tracked = [name for name in (await call("git", "ls-files", "-z")).split("\0") if name]
+
+    def copy() -> None:
+        for name in tracked:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+
+    await asyncio.to_thread(copy)
 
 
 def _edit(path: Path) -> None:
