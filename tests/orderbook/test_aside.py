@@ -107,3 +107,22 @@ async def test_a_window_that_was_begun_is_delivered_before_the_book_ends(market:
         assert (present.ended, present.last_window, draining.done()) == (True, 0, False)
         await market.stub.ConfirmWindow(pb.ConfirmWindowRequest(reader="archive", run=market.run, window=0))
         await draining
+
+
+async def test_window_is_finished_however_often_its_stream_is_cut(market: Market, gate: threading.Event) -> None:
+    """An engine that goes and a server that stops each cancel the call; the window is done once, and recorded."""
+    await market.engine()
+    sequencer, asked = market.service.sequencer, window(0, *LARGE).window
+    call = asyncio.create_task(sequencer.window(asked))
+    async with asyncio.timeout(WAIT_S):
+        while not sequencer.books.locked():
+            await asyncio.sleep(0)
+    for _ in range(3):
+        call.cancel()
+        await asyncio.sleep(0)
+    assert sequencer.books.locked()
+    gate.set()
+    await asyncio.wait({call}, timeout=WAIT_S)
+    assert call.cancelled()
+    assert (await sequencer.window(asked)).result.results[0].executions.count == ASIDE_COMMANDS
+    assert sequencer.totals.resent == 1

@@ -5,6 +5,7 @@ import hashlib
 import uuid
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -194,9 +195,11 @@ class Sequencer:
             try:
                 return self._conclude(input_, digest, await asyncio.shield(applying))
             except asyncio.CancelledError:
-                # The caller leaves; what was begun is finished all the same.
+                # The caller leaves; what was begun is finished all the same, however often it is told to leave: a window in
+                # the books and not on the tape would be applied again when it is sent again.
                 while not applying.done():
-                    await asyncio.wait({applying})
+                    with suppress(asyncio.CancelledError):
+                        await asyncio.wait({applying})
                 self._conclude(input_, digest, applying.result())
                 raise
 
