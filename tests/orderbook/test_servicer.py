@@ -16,6 +16,16 @@ async def test_book_before_the_first_engine(market: Market) -> None:
     assert (run.run, run.term, run.engine_connected, len(run.scenario_hash)) == ("", 0, False, 64)
 
 
+async def test_book_that_compiles_calls_no_kernel(market: Market) -> None:
+    """A call of a kernel would compile it then and there; what needs none is answered."""
+    market.service.servicer.ready = False
+    code, reason, message = await refused(market.stub.GetBook(pb.GetBookRequest(symbol=SYMBOL)))
+    assert (code, reason) == (grpc.StatusCode.UNAVAILABLE, "STARTING") and "being compiled" in message
+    assert (await market.stub.GetRun(pb.GetRunRequest())).run == ""
+    assert (await market.stub.ListInstruments(pb.ListInstrumentsRequest())).instruments
+    assert not (await market.stub.ListTrades(pb.ListTradesRequest(symbol=SYMBOL))).trades
+
+
 async def test_book_is_best_first_and_bounded(market: Market) -> None:
     """Bids fall, asks rise, and no more levels come than were asked for."""
     engine = await market.engine()

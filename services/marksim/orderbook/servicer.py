@@ -38,8 +38,7 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
     async def Trade(
         self, request_iterator: AsyncIterator[pb.TradeRequest], context: Context
     ) -> AsyncIterator[pb.TradeResponse]:
-        if not self.ready:
-            raise Away("the order book is starting: its kernels are being compiled", reason="STARTING")
+        self._check_ready()
         async with aclosing(self.trading.run(request_iterator)) as responses:
             async for response in responses:
                 yield response
@@ -96,6 +95,7 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
     async def GetBook(self, request: pb.GetBookRequest, context: Context) -> pb.GetBookResponse:
         instrument = self.sequencer.instrument(request.symbol)
         levels = _limit(request.depth, 10, "depth")
+        self._check_ready()
         async with self.sequencer.books:
             traded, run = self.sequencer.shard.books[request.symbol], self.sequencer.run
             rows, sequence, tick = traded.book.depth(levels), traded.book.sequence, traded.ticks.last
@@ -188,6 +188,11 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
     ) -> AsyncIterator[pb.StreamExecutionsResponse]:
         for response in _no_executions():
             yield response
+
+    def _check_ready(self) -> None:
+        """For what calls a kernel: uncompiled, it would hold up the event loop for as long as the compiler takes."""
+        if not self.ready:
+            raise Away("the order book is starting: its kernels are being compiled", reason="STARTING")
 
     def _check_window(self, request: pb.ConfirmWindowRequest) -> None:
         """Raise for a window that has not been: what is confirmed may be forgotten."""
