@@ -78,3 +78,15 @@ def test_number_of_entries_is_bounded() -> None:
     for window in range(5_000):
         ring.append(1, window, 0, segments(1), 0)
     assert ring.head - ring.tail == ring.capacity == 1_024
+
+
+def test_older_runs_are_forgotten() -> None:
+    """Their frames leave, those of the run stay, and what was gone before is not forgotten for less."""
+    ring = FrameRing(1 << 16)
+    for run in (1, 2, 3):
+        ring.append(run, 0, 0, segments(10), 0)
+    ring.forget(3)
+    assert ([ring.entry(number).run for number in range(ring.tail, ring.head)], ring.evicted) == ([3], (3, -1))
+    ring.expire(1 << 60)
+    ring.forget(3)
+    assert (ring.head - ring.tail, ring.evicted) == (0, (3, 0))

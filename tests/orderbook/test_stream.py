@@ -12,6 +12,7 @@ import pytest
 
 from marksim.core.types import Side
 from marksim.orderbook.stream import TickReader
+from marksim.orderbook.tape import KNOWN_RUNS
 from marksim.v1 import orderbook_pb2 as pb
 from tests.orderbook.market import LOOKAHEAD_NS, START_NS, SYMBOL, WAIT_S, Engine, Market, limit, refused, served
 
@@ -223,6 +224,59 @@ async def test_gap_across_runs_names_both(market: Market) -> None:
             gaps.append((message.gap.run, message.gap.first_window, message.gap.last_window))
             assert message.run == second
     assert gaps[0] == (market.run, 1, 2) and gaps[1][:2] == (second, 0) and len(gaps) == 2
+
+
+def gaps_of(reader: TickReader) -> list[tuple[str, int, int | None]]:
+    """All that it says it lost, read to the end; what it does get begins with a frame, whose run it names."""
+    gaps: list[tuple[str, int, int | None]] = []
+    while message := reader.take():
+        gap = message.gap
+        if message.HasField("gap"):
+            gaps.append((gap.run, gap.first_window, gap.last_window if gap.HasField("last_window") else None))
+        else:
+            assert [frame.window for frame in message.frames] == [0]
+    return gaps
+
+
+async def runs(market: Market, count: int) -> list[str]:
+    """Begin so many runs more, with one window each, in less time than the ring keeps frames."""
+    begun = []
+    for _ in range(count):
+        begun.append(str(uuid.uuid4()))
+        await bid(await market.engine(run=begun[-1], term=market.service.sequencer.term + 1), 0)
+    return begun
+
+
+async def test_a_run_that_is_forgotten_leaves_no_frames(market: Market) -> None:
+    """A reader in the middle of it is told exactly what it lost, by the name of the run that it had."""
+    engine = await market.engine()
+    for number in range(5):
+        await bid(engine, number)
+    reader = TickReader(market.service.tape, pb.StreamTicksRequest(after_run=market.run, after_window=1))
+    await runs(market, KNOWN_RUNS)
+    assert gaps_of(reader) == [(market.run, 2, 4)]
+    assert reader.take() is None and reader.position == (KNOWN_RUNS + 1, 0)
+
+
+async def test_forgotten_runs_that_a_reader_never_saw_are_a_gap(market: Market) -> None:
+    """Nobody keeps their names, so it is a gap without an end behind the last run that the reader had."""
+    await bid(await market.engine(), 0)
+    had_all = TickReader(market.service.tape, pb.StreamTicksRequest(after_run=market.run, after_window=0))
+    had_none = TickReader(market.service.tape, pb.StreamTicksRequest(after_window=-1))
+    await runs(market, KNOWN_RUNS + 2)
+    assert gaps_of(had_all) == [(market.run, 1, None)]
+    assert gaps_of(had_none) == [("", 0, None)]
+    late = TickReader(market.service.tape, pb.StreamTicksRequest(after_window=-1))
+    assert gaps_of(late) == [("", 0, None)]
+
+
+async def test_gap_in_the_oldest_run_that_is_known(market: Market) -> None:
+    """A reader that had all of what was forgotten is told of nothing but the frames that are gone."""
+    await bid(await market.engine(), 0)
+    reader = TickReader(market.service.tape, pb.StreamTicksRequest(after_run=market.run, after_window=0))
+    begun = await runs(market, KNOWN_RUNS)
+    market.service.tape.ring.expire(1 << 60)
+    assert gaps_of(reader) == [(run, 0, 0) for run in begun]
 
 
 async def test_latest_drops_and_counts(market: Market) -> None:

@@ -54,7 +54,7 @@ class FrameRing:
         self.head = 0
         self.tail = 0
         self.evicted: tuple[int, int] | None = None
-        """(run, window) of the newest window that is no longer whole."""
+        """(run, window) of the newest window that is no longer whole; window -1 where all runs before this one are gone."""
         self._max_age_ms = int(max_age_s * 1_000)
         self._bytes = bytearray(size_bytes)
         self._index = np.full((self.capacity, _COLUMNS), -1, np.int64)
@@ -103,6 +103,12 @@ class FrameRing:
         oldest_ms = wall_ms - self._max_age_ms
         while self.tail < self.head and self._index[self.tail % self.capacity, 3] < oldest_ms:
             self._evict()
+
+    def forget(self, run: int) -> None:
+        """Drop all that is older than this run."""
+        while self.tail < self.head and self._position(self.tail) < (run, -1):
+            self._evict()
+        self.evicted = max(self.evicted or (0, -1), (run, -1))
 
     def after(self, run: int, window: int) -> int:
         """Number of the first entry behind that window; `head` if there is none yet."""

@@ -45,6 +45,8 @@ class TickReader:
         """Whether the last message was closed because of its size, with more to come at once."""
         self._cursor = tape.ring.tail
         self._position = (0, -1)
+        self._had: RunFacts | None = None
+        """The run of that position: the tape may forget it before this reader has all of it."""
         self._start(request)
 
     @property
@@ -100,7 +102,7 @@ class TickReader:
                 return
             if after > run.last_window:
                 raise InvalidInput(f"after_window is {after}: the last window of run {run.run} is {run.last_window}")
-            self._position = (run.number, after)
+            self._position, self._had = (run.number, after), run
             self._cursor = ring.after(run.number, after)
             if ring.evicted is not None and ring.evicted > self._position:
                 self._fall_behind()
@@ -109,7 +111,7 @@ class TickReader:
         else:
             self._cursor = ring.head
             if tape.current is not None:
-                self._position = (tape.current.number, tape.current.last_window)
+                self._position, self._had = (tape.current.number, tape.current.last_window), tape.current
                 ticks = tape.current.last_ticks.items()
                 self._first = [frame for number, frame in ticks if number in self._symbols]
 
@@ -118,12 +120,13 @@ class TickReader:
         self._cursor = ring.tail
         if ring.evicted is None:
             return
-        self._position = ring.evicted
-        run = self._tape.runs.get(ring.evicted[0])
+        number, window = self._position = ring.evicted
+        run = self._had = self._tape.runs.get(number)
         reason = "older than what the book keeps in memory"
-        if run is not None and (tell or run is self._tape.current):
+        if run is not None and (tell or (run is self._tape.current and window >= 0)):
             name = "" if tell else run.run
-            self._gaps.append(pb.Gap(run=name, first_window=0, last_window=ring.evicted[1], reason=reason))
+            last = window if window >= 0 else None
+            self._gaps.append(pb.Gap(run=name, first_window=0, last_window=last, reason=reason))
 
     def _fall_behind(self) -> None:
         """What was dropped from the ring before this reader took it is lost to it."""
@@ -133,23 +136,34 @@ class TickReader:
         if self._latest:
             self._dropped += ring.tail - self._cursor
         else:
-            number, window = self._position
-            for lost in range(max(number, 1), evicted[0] + 1):
-                run = self._tape.runs.get(lost)
-                if run is None:
-                    continue
-                first = window + 1 if lost == number else 0
-                last = evicted[1] if lost == evicted[0] else run.last_window
-                if last >= first:
-                    reason = "the reader fell behind what the book keeps in memory"
-                    self._gaps.append(pb.Gap(run=run.run, first_window=first, last_window=last, reason=reason))
+            self._tell_lost(evicted)
         self._cursor = max(self._cursor, ring.tail)
-        self._position = max(self._position, evicted)
+        if evicted > self._position:
+            self._position, self._had = evicted, self._tape.runs.get(evicted[0])
+
+    def _tell_lost(self, evicted: tuple[int, int]) -> None:
+        """A gap for each run that lost windows; one more, without an end, for all whose names nobody has kept."""
+        number, window = self._position
+        name, end = (self._had.run, self._had.last_window) if self._had is not None else ("", -1)
+        reason = "the reader fell behind what the book keeps in memory"
+        oldest_known = next(iter(self._tape.runs))
+        if number < oldest_known and end > window:
+            self._gaps.append(pb.Gap(run=name, first_window=window + 1, last_window=end, reason=reason))
+        first_unknown = max(number + 1, 1)
+        if first_unknown < oldest_known:
+            unknown = f"{reason}, with {oldest_known - first_unknown} runs that the book does not know any more"
+            self._gaps.append(pb.Gap(run=name, first_window=max(window, end) + 1, reason=unknown))
+        for lost in range(max(number, oldest_known), evicted[0] + 1):
+            run = self._tape.runs[lost]
+            first = window + 1 if lost == number else 0
+            last = evicted[1] if lost == evicted[0] else run.last_window
+            if last >= first:
+                self._gaps.append(pb.Gap(run=run.run, first_window=first, last_window=last, reason=reason))
 
     def _next_run(self) -> RunFacts | None:
         """The run of the next message: that of the next frame, or the current one."""
         if self._cursor < self._tape.ring.head:
-            return self._tape.runs.get(self._tape.ring.entry(self._cursor).run, self._tape.current)
+            return self._tape.runs[self._tape.ring.entry(self._cursor).run]
         return self._tape.current
 
     def _message(self, run: RunFacts) -> pb.StreamTicksResponse:
@@ -200,7 +214,7 @@ class TickReader:
         return len(frame)
 
     def _say_window(self, message: pb.StreamTicksResponse, run: RunFacts, last: int) -> None:
-        self._position = (run.number, last)
+        self._position, self._had = (run.number, last), run
         if last >= 0:
             message.last_window = last
             message.simulated_time_ns = run.end_ns(last)

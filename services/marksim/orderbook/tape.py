@@ -46,6 +46,7 @@ class Tape:
         self.ring = ring
         self.symbols = tuple(symbols)
         self.runs: dict[int, RunFacts] = {}
+        """The last few, and all to which a frame in the ring belongs."""
         self.current: RunFacts | None = None
         self.changed = asyncio.Event()
         """Set once something has happened since it was read; then another takes its place."""
@@ -56,8 +57,11 @@ class Tape:
         """All windows from now on belong to this run."""
         number = self.current.number + 1 if self.current else 1
         self.current = self.runs[number] = RunFacts(number, started)
-        while len(self.runs) > KNOWN_RUNS:
-            del self.runs[next(iter(self.runs))]
+        if len(self.runs) > KNOWN_RUNS:
+            oldest, second, *_ = self.runs
+            del self.runs[oldest]
+            # A frame in the ring belongs to a run that can be named.
+            self.ring.forget(second)
         self._wake()
         return self.current
 
