@@ -101,7 +101,7 @@ async def _end(group: Group, screen: Screen, kill: asyncio.Event) -> bool:
 
 
 async def _watch(settings: MainSettings, screen: Screen, logs: ChildLogs) -> None:
-    watcher = Watcher(plan.grpc_ports(settings), settings.http_port_of("edge"))
+    watcher = Watcher(plan.grpc_addresses(settings), settings.reach(settings.http_port_of("edge")))
     began, started, run = time.monotonic(), False, ""
     try:
         while True:

@@ -54,6 +54,17 @@ def test_plain_output_is_shown(tmp_path: Path) -> None:
     assert shown == ["book: Traceback (most recent call last):"]
 
 
+def test_progress_ends_when_a_service_is_ready(tmp_path: Path) -> None:
+    """What it compiled is no longer what the start waits for."""
+    logs = ChildLogs(tmp_path, lambda _: None)
+    logs.take("orderbook", _line("info", "compiling", kernel="trade"))
+    logs.take("engine", _line("info", "ready"))
+    assert logs.progress == {"orderbook": "compiling (kernel=trade)"}
+    logs.take("orderbook", _line("info", "ready", shard="0 of 1"))
+    logs.close()
+    assert not logs.progress
+
+
 def test_files_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A log keeps to its files and their size, however much is said."""
     monkeypatch.setattr(module, "_FILE_BYTES", 1_000)

@@ -43,3 +43,29 @@ def test_readers_end_before_what_they_read() -> None:
     staged = [name for stage in plan.STAGES for name in stage]
     assert staged[-1] == "orderbook"
     assert sorted(staged) == sorted(spec.name for spec in plan.children(MainSettings()))
+
+
+@pytest.mark.parametrize(
+    ("host", "reached"),
+    [
+        ("", "localhost"),
+        ("0.0.0.0", "localhost"),
+        ("::", "localhost"),
+        ("[::]", "localhost"),
+        ("127.0.0.2", "127.0.0.2"),
+        ("::1", "[::1]"),
+        ("market.lan", "market.lan"),
+    ],
+)
+def test_everybody_is_told_the_address_that_the_children_bind(host: str, reached: str) -> None:
+    """Peers, the listing and the status line; where all addresses are bound, localhost is one of them."""
+    settings = MainSettings(host=host)
+    assert f"{reached}:50051" in _arguments("engine", settings)
+    targets = _arguments("memory", settings)[-1]
+    assert f"edge={reached}:50054" in targets.split(",")
+    listed = "\n".join(plan.listing(settings))
+    assert f"ws://{reached}:8765" in listed
+    assert f"{reached}:50052 (gRPC)" in listed
+    assert f"http://{reached}:9091/metrics" in listed
+    assert plan.grpc_addresses(settings)["engine"] == f"{reached}:50052"
+    assert (f" --url ws://{reached}:8765" in listed) == (reached != "localhost")

@@ -29,6 +29,7 @@ class ChildLogs:
         self._shown_level = _LEVELS["info" if verbose else "error"]
         self._files: dict[str, RotatingFileHandler] = {}
         self.progress: dict[str, str] = {}
+        """What each service that is not ready yet has said of its compiling last."""
 
     def started(self) -> None:
         """The market runs: from now on warnings are shown too."""
@@ -45,6 +46,8 @@ class ChildLogs:
         text = _text(fields)
         if "compil" in text.lower():
             self.progress[service] = text
+        elif fields.get("event") == "ready":
+            self.progress.pop(service, None)
         if _LEVELS.get(str(fields.get("level", "info")).lower(), 20) >= self._shown_level:
             self._show(f"{service}: {fields.get('level', 'info')}: {text}")
             for key in ("exception", "stack"):

@@ -11,15 +11,14 @@ STAGES = (("memory", "edge"), ("engine",), ("archiver",), ("orderbook",))
 
 def children(settings: MainSettings) -> tuple[ChildSpec, ...]:
     """The children in the order of their start."""
-    book = ("--orderbook", f"localhost:{settings.orderbook_port}")
+    addresses = grpc_addresses(settings)
+    book = ("--orderbook", addresses["orderbook"])
     scenario = ["--scenario", settings.scenario]
     if settings.set:
         scenario += ["--set", ",".join(settings.set)]
     seed = [] if settings.seed is None else ["--seed", str(settings.seed)]
     speed = ["--speed", settings.speed] if settings.speed else []
-    telemetry = ",".join(
-        f"{name}=localhost:{grpc_ports(settings)[name]}" for name in ("orderbook", "engine", "edge", "archiver")
-    )
+    telemetry = ",".join(f"{name}={addresses[name]}" for name in ("orderbook", "engine", "edge", "archiver"))
     own = {
         "orderbook": scenario,
         "engine": [*book, *scenario, *seed, *speed],
@@ -45,6 +44,11 @@ def children(settings: MainSettings) -> tuple[ChildSpec, ...]:
     )
 
 
+def grpc_addresses(settings: MainSettings) -> dict[str, str]:
+    """Where each child answers gRPC, as seen from this machine."""
+    return {name: settings.reach(port) for name, port in grpc_ports(settings).items()}
+
+
 def grpc_ports(settings: MainSettings) -> dict[str, int]:
     """The gRPC port of each child."""
     return {
@@ -68,17 +72,22 @@ def port_needs(settings: MainSettings) -> tuple[PortNeed, ...]:
 def listing(settings: MainSettings) -> list[str]:
     """What is where, as printed at the start."""
     rows = [
-        ("ticks", f"ws://localhost:{settings.port}", "try: python -m marksim.test_websocket" + _url_flag(settings)),
-        ("dashboard", "http://localhost:8050", "start it with: python -m marksim.dash_consumer"),
+        ("ticks", _feed(settings), "try: python -m marksim.test_websocket" + _flag("--url", settings)),
+        ("dashboard", "http://localhost:8050", "start it with: python -m marksim.dash_consumer" + _flag("--feed", settings)),
     ]
-    for name, port in grpc_ports(settings).items():
+    for name, address in grpc_addresses(settings).items():
         page = "metrics" if name == "memory" else "/metrics"
-        url = f"http://localhost:{settings.http_port_of(name)}"
-        rows.append((name, f"localhost:{port} (gRPC)", url + ("/" if page == "metrics" else page)))
+        url = f"http://{settings.reach(settings.http_port_of(name))}"
+        rows.append((name, f"{address} (gRPC)", url + ("/" if page == "metrics" else page)))
     rows.append(("archive", str(settings.archive), "Parquet"))
     rows.append(("logs", str(settings.logs), "one file a service"))
     return [f"  {what:<10} {where:<26} {more}" for what, where, more in rows]
 
 
-def _url_flag(settings: MainSettings) -> str:
-    return "" if settings.port == 8765 else f" --url ws://localhost:{settings.port}"
+def _feed(settings: MainSettings) -> str:
+    return f"ws://{settings.reach(settings.port)}"
+
+
+def _flag(name: str, settings: MainSettings) -> str:
+    """What a consumer must be told to find the feed; nothing where it looks there anyway."""
+    return "" if _feed(settings) == "ws://localhost:8765" else f" {name} {_feed(settings)}"

@@ -1,6 +1,7 @@
 """Settings of `marksim.main`: what to simulate, and a port for everything that listens."""
 
 import argparse
+import ipaddress
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import ClassVar, Final
 
 from pydantic import Field, field_validator
 
+from marksim.runtime.ports import addresses, authority
 from marksim.runtime.settings import Port, ServiceSettings, load_settings
 
 HTTP_CHILDREN: Final = ("orderbook", "engine", "archiver", "edge")
@@ -64,11 +66,23 @@ class MainSettings(ServiceSettings):
         """Directory of the archive."""
         return self.data_dir / "archive"
 
+    def reach(self, port: int) -> str:
+        """`host:port` under which what listens on `port` is reached from this machine."""
+        host = addresses(self.host)[0] if self.host else "localhost"
+        return authority("localhost" if _is_wildcard(host) else host, port)
+
     def http_port_of(self, child: str) -> int:
         """Port of the metrics page of a child."""
         if child == "memory":
             return self.memory_http_port
         return self.http_port_base + HTTP_CHILDREN.index(child)
+
+
+def _is_wildcard(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:  # a name
+        return False
 
 
 def read_settings(argv: Sequence[str] | None = None) -> MainSettings:

@@ -43,9 +43,10 @@ class Reading:
 class Watcher:
     """Asks the children. Close it when done."""
 
-    def __init__(self, grpc_ports: Mapping[str, int], edge_http_port: int) -> None:
-        self._channels = {name: open_channel(f"localhost:{port}") for name, port in grpc_ports.items()}
-        self._metrics_url = f"http://localhost:{edge_http_port}/metrics"
+    def __init__(self, addresses: Mapping[str, str], edge_page: str) -> None:
+        """`addresses` are those of the children's gRPC, `edge_page` that of the edge's metrics; all `host:port`."""
+        self._channels = {name: open_channel(address) for name, address in addresses.items()}
+        self._metrics_url = f"http://{edge_page}/metrics"
         self._ticks: tuple[float, float] | None = None
 
     async def read(self) -> Reading:
