@@ -96,6 +96,10 @@ def test_the_hash_covers_parameters_but_neither_seed_nor_speed() -> None:
             MINIMAL + "agents: [{name: a, type: noise, symbol: XX/USD}]",
             "XX/USD is not among the instruments",
         ),
+        (MINIMAL + "agents: [{name: a, type: noise, count: -1}]", "agents.a.count: "),
+        (MINIMAL + "agents: [{name: a, type: noise}, {type: noise}]", "agents.1.name: "),
+        (MINIMAL.replace("lot_size", "lots"), "instruments.ETH/USD.lot_size: "),
+        (MINIMAL + "start: 2025-02-30", "is not valid YAML: day is out of range for month"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_name_and_the_field(tmp_path: Path, content: str, said: str) -> None:
@@ -106,6 +110,45 @@ def test_a_wrong_file_is_refused_with_its_name_and_the_field(tmp_path: Path, con
         load_scenario(str(path))
     assert said in caught.value.message
     assert "wrong.yaml" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("agents.maker.params.requote_s=.nan", "agents.maker.params.requote_s: must be from 0.001 to 1e+09, not nan"),
+        ("agents.maker.params.size_lots=-5", "agents.maker.params.size_lots: must be from 1 to 1e+09, not -5"),
+        ("agents.noise.params.interval_s=0", "agents.noise.params.interval_s: must be from 0.001"),
+        ("agents.noise.params.market_share=1.5", "agents.noise.params.market_share: must be from 0 to 1,"),
+        ("agents.whale.params.children=.inf", "agents.whale.params.children: "),
+        ("agents.informed.params.interval_s=fast", "agents.informed.params.interval_s: "),
+        ("start=9999-01-01", "start: Value error, 9999-01-01T00:00:00 is not within the years 1970 to 2200"),
+        ("start=2262-04-11T23:47:00Z", "start: "),
+        ("start=1960-01-01", "start: "),
+        ("instruments.BTC/USD.max_price=1e12", "instruments.BTC/USD: Value error, price bands 1..2000000000000 are not"),
+        (
+            "instruments.BTC/USD.max_price=5e11",
+            "instruments.BTC/USD: Value error, price band of 1000000000000 ticks is wider",
+        ),
+        ("instruments.BTC/USD.min_quantity=20000", "instruments.BTC/USD: Value error, order sizes 20000000..10000000"),
+    ],
+)
+def test_a_value_that_no_market_could_run_on_is_refused(override: str, said: str) -> None:
+    """Before anything starts, with the path that `--set` takes and what the value may be."""
+    with pytest.raises(InvalidInput) as caught:
+        load_scenario("default", [override])
+    assert f"scenario default: {said}" in caught.value.message
+
+
+@pytest.mark.parametrize("start", ["1970-01-01", "2200-12-31T23:59:59Z"])
+def test_the_first_and_the_last_start_are_accepted(start: str) -> None:
+    """Times are nanoseconds in 63 bits, of which the first has used few and the last leaves room."""
+    assert 0 <= load_scenario("default", [f"start={start}"]).start_ns < 1 << 63
+
+
+def test_a_directory_is_called_one(tmp_path: Path) -> None:
+    """It is there, so that `no such file` would not help."""
+    with pytest.raises(InvalidInput, match=f"scenario {tmp_path}: is a directory"):
+        load_scenario(str(tmp_path))
 
 
 def test_a_missing_file_names_the_ready_scenarios() -> None:
@@ -131,7 +174,10 @@ def test_a_circle_of_extends_is_refused(tmp_path: Path) -> None:
         load_scenario(str(one))
 
 
-@pytest.mark.parametrize("override", ["speed", "agents.nobody.count=1", "name.x=1", "speed=[", "=1"])
+@pytest.mark.parametrize(
+    "override",
+    ["speed", "agents.nobody.count=1", "name.x=1", "name.x.y=1", "seed.foo.bar=1", "start=2025-02-30", "speed=[", "=1"],
+)
 def test_a_wrong_override_is_named(override: str) -> None:
     """With the flag that brought it."""
     with pytest.raises(InvalidInput, match=r"--set|name"):

@@ -34,7 +34,7 @@ def load_scenario(reference: str, overrides: Sequence[str] = (), seed: int | Non
     try:
         return Scenario.model_validate(content)
     except ValidationError as error:
-        raise InvalidInput(f"scenario {reference}: {_sentence(error)}") from None
+        raise InvalidInput(f"scenario {reference}: {_sentence(error, content)}") from None
 
 
 def _ready() -> Any:
@@ -48,7 +48,7 @@ def _read(reference: str, depth: int) -> dict[str, Any]:
         content = yaml.safe_load(_text(reference))
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"scenario {reference}: cannot be read: {error}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError is of a date that is none, such as 2025-02-30
         raise InvalidInput(f"scenario {reference}: is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise InvalidInput(f"scenario {reference}: must be a mapping that begins with `schema: 1`")
@@ -60,6 +60,8 @@ def _text(reference: str) -> str:
     if reference in ready_scenarios():
         return str((_ready() / f"{reference}.yaml").read_text(encoding="utf-8"))
     path = Path(reference)
+    if path.is_dir():
+        raise InvalidInput(f"scenario {reference}: is a directory; give a YAML file in it")
     if not path.is_file():
         raise InvalidInput(
             f"scenario {reference}: there is no such file, and the ready scenarios are {', '.join(ready_scenarios())}"
@@ -81,7 +83,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
         raise InvalidInput(f"--set {override}: must be path=value, such as agents.maker.count=2")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         raise InvalidInput(f"--set {override}: the value is not valid YAML") from None
     *walk, last = path.split(".")
     place: Any = content
@@ -95,12 +97,31 @@ def _apply(content: dict[str, Any], override: str) -> None:
 def _enter(place: Any, key: str, override: str) -> Any:
     if isinstance(place, dict):
         return place.setdefault(key, {})
-    entries = [entry for entry in place if isinstance(entry, dict) and key in (entry.get("name"), entry.get("symbol"))]
+    if not isinstance(place, list):
+        raise InvalidInput(f"--set {override}: {key} does not lie below a mapping or a list")
+    entries = [entry for entry in place if isinstance(entry, dict) and key in _names(entry)]
     if not entries:
         raise InvalidInput(f"--set {override}: there is no entry named {key}")
     return entries[0]
 
 
-def _sentence(error: ValidationError) -> str:
-    problems = (f"{'.'.join(map(str, one['loc'])) or 'file'}: {one['msg']}" for one in error.errors())
+def _names(entry: dict[str, Any]) -> list[Any]:
+    return [entry[key] for key in ("name", "symbol") if key in entry]
+
+
+def _sentence(error: ValidationError, content: dict[str, Any]) -> str:
+    problems = (f"{_place(one['loc'], content) or 'file'}: {one['msg']}" for one in error.errors())
     return "; ".join(problems)
+
+
+def _place(location: Sequence[int | str], content: Any) -> str:
+    """The path to a field as `--set` takes it: list entries by their name or symbol where they have one."""
+    words: list[str] = []
+    for step in location:
+        try:
+            content = content[step]
+        except (LookupError, TypeError):  # a field that is missing, or a branch of the schema that no file knows
+            content = None
+        named = _names(content) if isinstance(step, int) and isinstance(content, dict) else []
+        words.append(str(named[0] if named else step))
+    return ".".join(words)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -18,11 +18,22 @@ from pydantic import (
     ConfigDict,
     Field,
     TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from marksim.core.agents import AGENT_TYPES, AgentSpec
+from marksim.core.agents.bounds import faults
+from marksim.core.book.rules import rules_of
+from marksim.core.book.state import allocate
+from marksim.core.errors import InvalidInput
 from marksim.core.types import NS_PER_MS, NS_PER_S, NS_PER_US, Instrument
+
+_FIRST_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_START_BEFORE: Final = datetime(2201, 1, 1, tzinfo=UTC)
 
 
 def _decimal(value: object) -> str:
@@ -75,6 +86,15 @@ class InstrumentModel(_Model):
             raise ValueError("reference_price must lie between min_price and max_price")
         return self
 
+    @model_validator(mode="after")
+    def _an_order_book_takes_it(self) -> "InstrumentModel":
+        """Make the book's memory and drop it: it is untouched zeros, and so nothing can pass here that the book refuses."""
+        try:
+            allocate(rules_of(self.build(), max_orders=1))
+        except InvalidInput as error:
+            raise ValueError(error.message.removeprefix(f"{self.symbol}: ")) from None
+        return self
+
     def build(self) -> Instrument:
         """The same as exact integers of ticks and lots."""
         base, quote = self.symbol.split("/")
@@ -112,19 +132,36 @@ class AgentModel(_Model):
     latency: Latency = Latency()
     params: dict[str, Any] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _params_fit_the_type(self) -> "AgentModel":
-        if self.type not in AGENT_TYPES:
-            raise ValueError(f"type {self.type!r} is unknown; known are {', '.join(sorted(AGENT_TYPES))}")
-        unknown = sorted(self.params.keys() - AGENT_TYPES[self.type].parameters.__dataclass_fields__.keys())
+    @field_validator("type")
+    @classmethod
+    def _type_is_known(cls, value: str) -> str:
+        if value not in AGENT_TYPES:
+            raise ValueError(f"type {value!r} is unknown; known are {', '.join(sorted(AGENT_TYPES))}")
+        return value
+
+    @field_validator("params")
+    @classmethod
+    def _params_fit_the_type(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if (kind := info.data.get("type")) is None:  # the type itself is wrong, and that is what is said
+            return value
+        unknown = sorted(value.keys() - AGENT_TYPES[kind].parameters.__dataclass_fields__.keys())
         if unknown:
-            raise ValueError(f"params {', '.join(unknown)}: unknown to agent type {self.type}")
-        self.build_params()
-        return self
+            raise ValueError(f"params {', '.join(unknown)}: unknown to agent type {kind}")
+        wrong = [
+            InitErrorDetails(type=PydanticCustomError("range", "{said}", {"said": said}), loc=(field,), input=value[field])
+            for field, said in faults(_parameters(kind, value))
+        ]
+        if wrong:
+            raise ValidationError.from_exception_data(kind, wrong)
+        return value
 
     def build_params(self) -> Any:
         """The parameter dataclass of the agent's type, validated."""
-        return TypeAdapter(AGENT_TYPES[self.type].parameters).validate_python(self.params)
+        return _parameters(self.type, self.params)
+
+
+def _parameters(kind: str, params: dict[str, Any]) -> Any:
+    return TypeAdapter(AGENT_TYPES[kind].parameters).validate_python(params)
 
 
 class Scenario(_Model):
@@ -139,6 +176,14 @@ class Scenario(_Model):
     lookahead_ms: int = Field(default=50, ge=1, le=60_000)
     traded: tuple[InstrumentModel, ...] = Field(alias="instruments", min_length=1, max_length=64)
     agents: tuple[AgentModel, ...] = ()
+
+    @field_validator("start")
+    @classmethod
+    def _start_leaves_room(cls, value: datetime) -> datetime:
+        """Time is nanoseconds since 1970 in 63 bits, which end in 2262; a run may last decades."""
+        if not _FIRST_START <= (value if value.tzinfo else value.replace(tzinfo=UTC)) < _START_BEFORE:
+            raise ValueError(f"{value.isoformat()} is not within the years {_FIRST_START.year} to {_START_BEFORE.year - 1}")
+        return value
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Scenario":

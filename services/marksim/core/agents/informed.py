@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from marksim.core.agents.bounds import Amount, Positive, Whole
 from marksim.core.agents.market import Market
 from marksim.core.types import Side
 
@@ -10,17 +11,17 @@ from marksim.core.types import Side
 class Informed:
     """Parameters of `informed`. Prices in ticks, sizes in lots, times in simulated seconds."""
 
-    interval_s: float = 2.5
-    noise_ticks: float = 2.0
-    threshold_ticks: float = 1.5
-    size_lots: float = 260.0
-    conviction_ticks: float = 3.0
+    interval_s: Positive = 2.5
+    noise_ticks: Amount = 2.0
+    threshold_ticks: Amount = 1.5
+    size_lots: Amount = 260.0
+    conviction_ticks: Positive = 3.0
     """A price that is so much further off doubles the size."""
-    most_conviction: float = 3.5
-    max_position_lots: int = 5_000_000
-    value_sd_ticks: float = 6.2
+    most_conviction: Amount = 3.5
+    max_position_lots: Whole = 5_000_000
+    value_sd_ticks: Amount = 6.2
     """Of the value's change over a square root of a second; the same for all who watch the symbol."""
-    value_half_life_s: float = 14_400.0
+    value_half_life_s: Positive = 14_400.0
 
 
 async def informed(market: Market, p: Informed) -> None:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from marksim.core.agents.bounds import Amount, Count, FewTimes, Positive
 from marksim.core.agents.market import Market, Order
 from marksim.core.types import Side
 
@@ -11,15 +12,15 @@ from marksim.core.types import Side
 class MarketMaker:
     """Parameters of `market_maker`. Prices in ticks, sizes in lots, times in simulated seconds."""
 
-    requote_s: float = 0.5
-    half_spread_ticks: float = 2.0
-    levels: int = 3
-    level_step_ticks: float = 2.0
-    size_lots: int = 300
-    skew_ticks_per_size: float = 0.3
+    requote_s: Positive = 0.5
+    half_spread_ticks: Amount = 2.0
+    levels: FewTimes = 3
+    level_step_ticks: Amount = 2.0
+    size_lots: Count = 300
+    skew_ticks_per_size: Amount = 0.3
     """How far fair value leans against each `size_lots` of inventory."""
-    max_position_sizes: float = 80.0
-    volatility_weight: float = 0.35
+    max_position_sizes: Amount = 80.0
+    volatility_weight: Amount = 0.35
     """How much of the mid's recent absolute change widens the half spread."""
 
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from marksim.core.agents.bounds import Amount, Count, Positive, Whole
 from marksim.core.agents.market import Market
 from marksim.core.types import NS_PER_S, Side
 
@@ -11,12 +12,12 @@ from marksim.core.types import NS_PER_S, Side
 class Momentum:
     """Parameters of `momentum`. Prices in ticks, sizes in lots, times in simulated seconds."""
 
-    interval_s: float = 5.0
-    fast_s: float = 30.0
-    slow_s: float = 180.0
-    threshold_ticks: float = 12.0
-    size_lots: int = 120
-    max_position_lots: int = 2_000
+    interval_s: Positive = 5.0
+    fast_s: Positive = 30.0
+    slow_s: Positive = 180.0
+    threshold_ticks: Amount = 12.0
+    size_lots: Count = 120
+    max_position_lots: Whole = 2_000
 
 
 async def momentum(market: Market, p: Momentum) -> None:

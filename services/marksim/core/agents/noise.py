@@ -3,6 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 
+from marksim.core.agents.bounds import Amount, Positive, Share, Whole
 from marksim.core.agents.market import Market, Order
 from marksim.core.types import Side
 
@@ -11,17 +12,17 @@ from marksim.core.types import Side
 class Noise:
     """Parameters of `noise`. Prices in ticks, sizes in lots, times in simulated seconds."""
 
-    interval_s: float = 0.8
-    market_share: float = 0.12
+    interval_s: Positive = 0.8
+    market_share: Share = 0.12
     """Share of its orders that are market orders."""
-    size_lots: float = 60.0
-    size_tail: float = 2.2
+    size_lots: Amount = 60.0
+    size_tail: Positive = 2.2
     """Exponent of the Pareto law of sizes; real ones are about 1.4 to 2.4."""
-    nearest_ticks: int = 3
-    distance_ticks: float = 2.0
-    distance_tail: float = 1.1
+    nearest_ticks: Whole = 3
+    distance_ticks: Amount = 2.0
+    distance_tail: Positive = 1.1
     """Limit prices lie `nearest_ticks` and `distance_ticks` times a Pareto variate away from the best opposite price."""
-    max_open: int = 40
+    max_open: Whole = 40
 
 
 async def noise(market: Market, p: Noise) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from marksim.core.agents.bounds import Amount, Count, FewTimes, Positive, Whole
 from marksim.core.agents.market import Market
 from marksim.core.types import Side
 
@@ -10,12 +11,12 @@ from marksim.core.types import Side
 class Whale:
     """Parameters of `whale`. Sizes in lots, times in simulated seconds."""
 
-    pause_s: float = 1_800.0
-    first_pause_s: float = 300.0
-    parent_lots: int = 12_000
-    children: int = 60
-    child_interval_s: float = 2.0
-    max_position_lots: int = 11_000
+    pause_s: Positive = 1_800.0
+    first_pause_s: Amount = 300.0
+    parent_lots: Count = 12_000
+    children: FewTimes = 60
+    child_interval_s: Amount = 2.0
+    max_position_lots: Whole = 11_000
 
 
 async def whale(market: Market, p: Whale) -> None:
