@@ -1,7 +1,8 @@
 """Outside accounts, their orders, and the commands that wait for the next window.
 
-Policy of the bounds: an account keeps its last 10,000 closed orders and 1,000 fills; over all accounts the oldest closed
-order gives way. A new account takes the place of the longest idle one that has nothing open; if all have, it is refused.
+Policy of the bounds: an account keeps its last 10,000 closed orders and 1,000 fills, an order the first 1,000 fills of its
+first window; over all accounts the oldest closed order gives way. A new account takes the place of the longest idle one
+that has nothing open; if all have, it is refused.
 """
 
 import asyncio
@@ -281,7 +282,7 @@ class Outside:
         order.filled_lots += lots
         order.notional += price * lots
         order.account.fills.append(fill)
-        if window == order.window:
+        if window == order.window and len(order.first_fills) < FILLS:
             order.first_fills.append(fill)
         position = order.account.positions.setdefault(order.instrument.symbol, Position())
         sign = 1 if order.side == Side.BUY else -1

@@ -1,9 +1,11 @@
 """The gRPC face of the order book: check, ask the part that knows, encode."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from itertools import islice
+from typing import Final
 
 from marksim.codec import enum_value, instrument_to_proto, price_text, quantity_text, tick_to_proto
 from marksim.core.errors import Away, InvalidInput, NotFound, Unsupported
@@ -18,8 +20,11 @@ from marksim.runtime.identity import Action, authorize, current_principal
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import orderbook_pb2_grpc
 
-MAX_LIMIT = 1_000
-LARGEST_SERIAL = (1 << 63) - 1
+MAX_LIMIT: Final = 1_000
+"""Most rows of a unary answer: whatever they hold, they stay far below the 4 MiB that gRPC clients take by default."""
+_PAGE_TOKEN: Final = re.compile(r"([^/]{1,64})/([0-9]{1,18})", re.ASCII)
+"""The run, and the serial of the last order before the page."""
+LARGEST_SERIAL: Final = (1 << 63) - 1
 
 
 class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
@@ -147,12 +152,13 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
     async def ListOrders(self, request: pb.ListOrdersRequest, context: Context) -> pb.ListOrdersResponse:
         authorize(current_principal(), request.account, Action.READ)
         limit = _limit(request.limit, 100, "limit")
-        before = _page(request.page_token)
+        run = self.sequencer.run.run if self.sequencer.run else ""
+        before = _page(request.page_token, run)
         account = self._entry.account(request.account, request.symbol)
         # One more than asked for tells whether there are older ones.
         found = list(islice(account.newest(before, request.symbol, request.open_only), limit + 1)) if account else []
         page = found[:limit]
-        token = str(page[-1].serial) if len(found) > limit else ""
+        token = f"{run}/{page[-1].serial}" if len(found) > limit else ""
         return pb.ListOrdersResponse(orders=map(order_to_proto, page), next_page_token=token)
 
     async def ListTrades(self, request: pb.ListTradesRequest, context: Context) -> pb.ListTradesResponse:
@@ -225,14 +231,15 @@ def _limit(asked: int, default: int, field: str) -> int:
     return asked or default
 
 
-def _page(token: str) -> int:
-    """The serial that a page token names: orders older than that follow."""
+def _page(token: str, run: str) -> int:
+    """The serial that a page token of this run names: orders older than that follow."""
     if not token:
         return LARGEST_SERIAL
-    if not (token.isascii() and token.isdigit() and len(token) <= 19):
-        problem = f"page_token is {token[:40]!r}: give the next_page_token of the answer before, or leave it out"
+    parts = _PAGE_TOKEN.fullmatch(token)
+    if parts is None or parts[1] != run:
+        problem = f"page_token is {token[:60]!r}, which names no page of this run: begin without one"
         raise InvalidInput(problem, metadata={"field": "page_token"})
-    return int(token)
+    return int(parts[2])
 
 
 def _not_yet(rpc: str, instead: str) -> Unsupported:
