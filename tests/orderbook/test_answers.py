@@ -5,6 +5,7 @@ import uuid
 from typing import Any
 
 import grpc
+import pytest
 
 from marksim.core.types import Liquidity, OrderType, Side, TimeInForce
 from marksim.orderbook.order_entry import fill_to_proto, order_to_proto
@@ -12,7 +13,7 @@ from marksim.orderbook.outside import Account, OutsideOrder, OwnFill, account_nu
 from marksim.orderbook.servicer import MAX_LIMIT
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import types_pb2
-from tests.orderbook.market import SYMBOL, Engine, Market, limit, refused
+from tests.orderbook.market import SYMBOL, Engine, Market, limit, order_request, refused
 
 MOST_BYTES = 4 << 20
 """What a gRPC client takes unless it was told otherwise."""
@@ -105,3 +106,20 @@ async def test_largest_answers_fit_a_client(market: Market) -> None:
     )
     # Symbols may have finer steps than this one: there is room for eight times as much.
     assert max(answer.ByteSize() for answer in answers) < MOST_BYTES / 8
+
+
+@pytest.mark.parametrize(
+    ("rpc", "request_"),
+    [
+        ("GetBook", pb.GetBookRequest(symbol="S" * 100_000)),
+        ("ListTrades", pb.ListTradesRequest(symbol="S" * 100_000)),
+        ("SubmitOrder", order_request(symbol="S" * 100_000)),
+        ("GetOrder", pb.GetOrderRequest(account="A" * 100_000)),
+        ("ConfirmWindow", pb.ConfirmWindowRequest(reader="archive", run="R" * 100_000)),
+        ("ForgetReader", pb.ForgetReaderRequest(reader="R" * 100_000)),
+    ],
+)
+async def test_refusals_do_not_repeat_all_that_was_said(market: Market, rpc: str, request_: Any) -> None:
+    """An error travels in metadata, of which clients take 8 KiB: a name that is too long is shown in part."""
+    code, _, message = await refused(getattr(market.stub, rpc)(request_))
+    assert code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND) and len(message) < 300

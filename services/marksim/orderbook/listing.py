@@ -27,7 +27,8 @@ class Listing:
         known = {instrument.symbol: instrument for instrument in self.instruments}
         if (instrument := known.get(symbol)) is None:
             names = ", ".join(known)
-            raise InvalidInput(f"symbol {symbol!r} is not traded here: give one of {names}", metadata={"field": "symbol"})
+            message = f"symbol {symbol[:40]!r} is not traded here: give one of {names}"
+            raise InvalidInput(message, metadata={"field": "symbol"})
         if instrument.shard != self.shard:
             message = f"symbol {symbol} is traded by shard {instrument.shard}, this is shard {self.shard}: ask that one"
             raise NotNow(message, reason="WRONG_SHARD", metadata={"symbol": symbol, "shard": str(instrument.shard)})

@@ -48,7 +48,7 @@ class Readers:
         """Drop a reader; raises NotFound, or NotNow while it is connected."""
         state = self._readers.get(name)
         if state is None:
-            raise NotFound(f"there is no reader {name!r}", reason="UNKNOWN_READER")
+            raise NotFound(f"there is no reader {name[:40]!r}", reason="UNKNOWN_READER")
         if state.streams:
             raise NotNow(f"reader {name!r} is connected: stop it first", reason="READER_CONNECTED")
         del self._readers[name]

@@ -272,7 +272,7 @@ class Sequencer:
         try:
             uuid.UUID(opened.run)
         except ValueError:
-            raise InvalidInput(f"run is {opened.run!r}: give a UUID") from None
+            raise InvalidInput(f"run is {opened.run[:40]!r}: give a UUID") from None
         if opened.term < 1 or opened.start_time_ns < 0 or opened.lookahead_ns < 1 or not opened.instance:
             raise InvalidInput(
                 "open needs term (1 or more), instance, start_time_ns (0 or more) and lookahead_ns (1 or more)"

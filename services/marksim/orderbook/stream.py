@@ -258,5 +258,5 @@ def _segments(parts: Sequence[int]) -> tuple[Segment, ...]:
 def _symbol_numbers(tape: Tape, symbols: Sequence[str]) -> frozenset[int]:
     for symbol in symbols:
         if symbol not in tape.symbols:
-            raise InvalidInput(f"symbol {symbol!r} is not traded here: give one of {', '.join(tape.symbols)}")
+            raise InvalidInput(f"symbol {symbol[:40]!r} is not traded here: give one of {', '.join(tape.symbols)}")
     return frozenset(number for number, symbol in enumerate(tape.symbols) if not symbols or symbol in symbols)
