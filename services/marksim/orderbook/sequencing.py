@@ -28,10 +28,8 @@ from marksim.orderbook.shard import Shard, SymbolDone
 from marksim.orderbook.tape import RunFacts, Tape
 from marksim.v1 import orderbook_pb2 as pb
 
-ASIDE_COMMANDS: Final = 256
-"""From so many commands on a window is applied in a thread, so that the event loop goes on. Below, the way there and back
-(0.05 ms) would cost more than it spares: 256 commands take about 1 ms.
-"""
+ASIDE_COMMANDS: Final = 4_096
+"""From so many commands on a window is applied in a thread, so that the event loop goes on: docs/decisions/0012."""
 
 
 @dataclass(frozen=True, slots=True)
