@@ -210,3 +210,13 @@ async def test_unwritable_logs_are_refused(tmp_path: Path) -> None:
     assert code == 2
     assert "--log-dir" in output
     assert "Traceback" not in output
+
+
+async def test_an_archive_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    """An archive's directory that cannot be made ends the start with 2 and names the flag."""
+    (tmp_path / "archive").touch()
+    code, output = await run_main(*port_flags(), f"--data-dir={tmp_path}")
+    assert code == 2
+    assert f"the archive cannot be kept in {tmp_path / 'archive'}" in output
+    assert "--data-dir changes it" in output
+    assert "Traceback" not in output

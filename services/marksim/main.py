@@ -37,6 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _refuse(f"the logs cannot be written to {settings.logs} ({error}); --log-dir or --data-dir changes it")
     try:
+        settings.archive.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return _refuse(f"the archive cannot be kept in {settings.archive} ({error}); --data-dir changes it")
+    try:
         with screen:
             return asyncio.run(run_market(settings, screen, logs, signals))
     except Refused as refused:

@@ -1,7 +1,9 @@
 """The archiver service: one reader per order book, one archive."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import grpc.aio
 from prometheus_client import REGISTRY
@@ -9,19 +11,25 @@ from prometheus_client import REGISTRY
 from marksim.archiver.metrics import ArchiveMetrics
 from marksim.archiver.reader import BookReader, SharedArchive
 from marksim.archiver.settings import ArchiverSettings
+from marksim.core.errors import NotNow
 from marksim.runtime.logs import get_logger
 from marksim.runtime.metrics import Store, StoreKind
 from marksim.runtime.service import Lifecycle
+from marksim.runtime.settings import EXIT_USAGE
 from marksim.store.archive import Archive
 
 log = get_logger(__name__)
 
 
 class ArchiverService:
-    """Stores what the order books do until it is told to stop."""
+    """Stores what the order books do until it is told to stop.
+
+    Holds the archive from the start. Raises SystemExit with one line if it cannot be opened or another archiver has it.
+    """
 
     def __init__(self, settings: ArchiverSettings) -> None:
         self._settings = settings
+        self._archive = _open(settings.dir)
         self._readers: list[BookReader] = []
 
     def register(self, server: grpc.aio.Server) -> Sequence[str]:
@@ -29,9 +37,8 @@ class ArchiverService:
         return ()
 
     async def run(self, lifecycle: Lifecycle) -> None:
-        """Open the archive and read all order books; raises NotNow where another archiver writes to the directory."""
-        settings = self._settings
-        archive = await asyncio.to_thread(Archive, settings.dir)
+        """Read all order books until draining; then the archive is closed."""
+        settings, archive = self._settings, self._archive
         metrics = ArchiveMetrics(archive, settings.dir)
         REGISTRY.register(metrics)
         log.info("archive open", dir=str(settings.dir.resolve()), files=archive.totals.files, bytes=archive.totals.bytes)
@@ -55,3 +62,15 @@ class ArchiverService:
         capacity = int(self._settings.rotate_mib * (1 << 20)) * len(self._settings.orderbook)
         frames, size = sum(item[0] for item in held), sum(item[1] for item in held)
         return [Store("unstored_frames", StoreKind.BUFFER, used=frames, used_bytes=size, capacity_bytes=capacity)]
+
+
+def _open(directory: Path) -> Archive:
+    try:
+        return Archive(directory)
+    except NotNow as error:
+        reason = error.message
+    except OSError as error:
+        reason = f"the archive cannot be opened ({error})"
+    # As of any other wrong setting: one line for people, whatever the log's format.
+    sys.stderr.write(f"marksim archiver: --dir {directory} is wrong: {reason}\n")
+    raise SystemExit(EXIT_USAGE)
