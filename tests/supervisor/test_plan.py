@@ -2,6 +2,8 @@
 
 import pytest
 
+from marksim.dashboard.settings import DashboardSettings
+from marksim.memory.settings import MemorySettings
 from marksim.supervisor import plan
 from marksim.supervisor.settings import MainSettings, read_settings
 
@@ -43,6 +45,13 @@ def test_readers_end_before_what_they_read() -> None:
     staged = [name for stage in plan.STAGES for name in stage]
     assert staged[-1] == "orderbook"
     assert sorted(staged) == sorted(spec.name for spec in plan.children(MainSettings()))
+
+
+def test_memory_monitor_knows_every_service() -> None:
+    """All children but itself, and the dashboard, which is started beside them on its own default port."""
+    targets = dict(pair.split("=") for pair in _arguments("memory", MainSettings())[-1].split(","))
+    assert targets == MemorySettings().targets
+    assert targets["dashboard"] == f"localhost:{DashboardSettings().grpc_port}"
 
 
 @pytest.mark.parametrize(

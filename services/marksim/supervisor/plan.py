@@ -7,6 +7,8 @@ from marksim.supervisor.settings import HTTP_CHILDREN, MainSettings
 # What reads ends before what it reads from, so that nothing is cut off: the edge says goodbye to its clients, the engine
 # stops the clock, the archiver writes what it has, and the book, which all of them read from, goes last.
 STAGES = (("memory", "edge"), ("engine",), ("archiver",), ("orderbook",))
+# Not a child: whoever starts it does so beside the market, before or after it, and it binds an address of its own.
+DASHBOARD = "localhost:50055"
 
 
 def children(settings: MainSettings) -> tuple[ChildSpec, ...]:
@@ -18,7 +20,8 @@ def children(settings: MainSettings) -> tuple[ChildSpec, ...]:
         scenario += ["--set", ",".join(settings.set)]
     seed = [] if settings.seed is None else ["--seed", str(settings.seed)]
     speed = ["--speed", settings.speed] if settings.speed else []
-    telemetry = ",".join(f"{name}={addresses[name]}" for name in ("orderbook", "engine", "edge", "archiver"))
+    asked = {name: addresses[name] for name in ("orderbook", "engine", "edge", "archiver")} | {"dashboard": DASHBOARD}
+    telemetry = ",".join(f"{name}={address}" for name, address in asked.items())
     own = {
         "orderbook": scenario,
         "engine": [*book, *scenario, *seed, *speed],
