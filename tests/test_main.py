@@ -10,6 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from marksim import main
+from marksim.scenario import load_scenario
+from marksim.supervisor import plan
+from marksim.supervisor.settings import MainSettings
+
 FAKES = Path(__file__).parent / "supervisor"
 _SHIM = """
 import sys
@@ -183,6 +188,24 @@ async def test_port_in_use_names_owner_and_flag(tmp_path: Path) -> None:
     assert f"port {port}" in output
     assert str(os.getpid()) in output
     assert "--engine-port" in output
+
+
+def test_a_start_of_now_is_resolved_once() -> None:
+    """The children load the scenario at moments of their own, and read the start that main has read."""
+    settings = main.resolved(MainSettings(set=["start=now"]))
+    moment = settings.set[-1]
+    assert moment.startswith("start=2")
+    for name in ("orderbook", "engine"):
+        (arguments,) = (spec.arguments for spec in plan.children(settings) if spec.name == name)
+        assert arguments[arguments.index("--set") + 1] == f"start=now,{moment}"
+
+
+@pytest.mark.parametrize("start", ["2025-01-06", "2025-01-06T01:02:03.25+05:00", "2025-01-06 01:02:03", "1736121600"])
+def test_a_start_that_is_passed_on_is_the_same(start: str) -> None:
+    """As text of a moment it gives the scenario the hash that it has without."""
+    given = [f"start={start}"]
+    passed = main.resolved(MainSettings(set=given)).set
+    assert load_scenario("default", passed).hash == load_scenario("default", given).hash
 
 
 @pytest.mark.parametrize(

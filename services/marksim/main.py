@@ -29,8 +29,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = read_settings(argv)
     signals = StopSignals()
     signals.install()
-    if fault := fault_of(settings):
-        return _refuse(fault)
+    try:
+        settings = resolved(settings)
+    except InvalidInput as error:
+        return _refuse(f"{error.message} (--scenario, --set or --seed)")
+    if faults := port_faults(plan.port_needs(settings), settings.host):
+        return _refuse("\n".join(faults))
     screen = Screen()
     try:
         logs = ChildLogs(settings.logs, screen.line, verbose=settings.verbose)
@@ -50,13 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         signals.ignore()
 
 
-def fault_of(settings: MainSettings) -> str:
-    """Why the market cannot start, as sentences that name the fix; "" where it can."""
-    try:
-        load_scenario(settings.scenario, overrides=settings.set, seed=settings.seed)
-    except InvalidInput as error:
-        return f"{error.message} (--scenario, --set or --seed)"
-    return "\n".join(port_faults(plan.port_needs(settings), settings.host))
+def resolved(settings: MainSettings) -> MainSettings:
+    """The settings with the scenario's start as a moment that all children read alike, also where it says `now`.
+
+    Raises InvalidInput where the scenario is wrong.
+    """
+    scenario = load_scenario(settings.scenario, overrides=settings.set, seed=settings.seed)
+    return settings.model_copy(update={"set": [*settings.set, f"start={scenario.start.isoformat()}"]})
 
 
 async def run_market(settings: MainSettings, screen: Screen, logs: ChildLogs, signals: StopSignals) -> int:

@@ -1,5 +1,6 @@
 """Scenarios by name or path, with overrides, and what is said of wrong ones."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,14 @@ def test_a_value_that_no_market_could_run_on_is_refused(override: str, said: str
 def test_the_first_and_the_last_start_are_accepted(start: str) -> None:
     """Times are nanoseconds in 63 bits, of which the first has used few and the last leaves room."""
     assert 0 <= load_scenario("default", [f"start={start}"]).start_ns < 1 << 63
+
+
+def test_a_start_of_now_is_the_present_second() -> None:
+    """It is resolved when the scenario is loaded, to a whole second."""
+    before = int(datetime.now(UTC).timestamp())
+    start = load_scenario("default", ["start=now"]).start
+    assert before <= start.timestamp() <= datetime.now(UTC).timestamp()
+    assert start.microsecond == 0
 
 
 def test_a_directory_is_called_one(tmp_path: Path) -> None:

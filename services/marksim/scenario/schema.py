@@ -48,6 +48,11 @@ def _decimal(value: object) -> str:
     return text
 
 
+def _moment(value: object) -> object:
+    """`now` becomes the present second: a value like any other from here on, so that the scenario has one hash."""
+    return datetime.now(UTC).replace(microsecond=0) if value == "now" else value
+
+
 DecimalText = Annotated[str, BeforeValidator(_decimal)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,47}$")]
 
@@ -171,7 +176,7 @@ class Scenario(_Model):
     name: Name
     description: str = ""
     seed: int = Field(default=1, ge=0, lt=1 << 63)
-    start: datetime = datetime(2025, 1, 6, tzinfo=UTC)
+    start: Annotated[datetime, BeforeValidator(_moment)] = datetime(2025, 1, 6, tzinfo=UTC)
     speed: Annotated[float, Field(gt=0, le=1e6)] | Literal["max"] = 10
     lookahead_ms: int = Field(default=50, ge=1, le=60_000)
     traded: tuple[InstrumentModel, ...] = Field(alias="instruments", min_length=1, max_length=64)
