@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import grpc.aio
 import pytest
 
 from marksim.core.errors import Denied, InvalidInput, NotNow, Unsupported
@@ -20,10 +21,17 @@ from tests.runtime.name_server import name_server
 class World:
     """A fake book and an engine service that drives it, with no gRPC in front of the engine."""
 
-    def __init__(self, book: FakeBook, engine: EngineService, lifecycle: Lifecycle) -> None:
+    def __init__(self, book: FakeBook, server: grpc.aio.Server, port: int, engine: EngineService) -> None:
         self.book = book
+        self.server = server
+        self.port = port
         self.engine = engine
-        self.lifecycle = lifecycle
+
+    async def state(self, state: "pb.ClockState") -> None:
+        """Wait until the status says so."""
+        async with asyncio.timeout(10):
+            while (await self.status()).state != state:
+                await asyncio.sleep(0.005)
 
     async def status(self) -> pb.EngineStatus:
         return (await self.engine.GetStatus(pb.GetStatusRequest(), None)).status
@@ -41,11 +49,11 @@ async def _world(speed: str = "max") -> AsyncIterator[World]:
     lifecycle = Lifecycle(service="engine", grace_s=4.0)
     running = asyncio.create_task(engine.run(lifecycle))
     try:
-        yield World(book, engine, lifecycle)
+        yield (world := World(book, server, port, engine))
     finally:
         lifecycle.draining.set()
         await asyncio.wait_for(running, 5)
-        await server.stop(None)
+        await world.server.stop(None)
 
 
 async def test_windows_come_in_order_each_once() -> None:
@@ -107,6 +115,40 @@ async def test_pause_step_resume() -> None:
         assert world.book.paces[-2:] == [True, False]
 
 
+async def test_a_book_that_dies_while_paused_is_noticed() -> None:
+    """The status says so, and when a book is there that knows nothing, a new run begins without a step: paused still."""
+    async with _world() as world:
+        await world.until(lambda: world.book.last_window > 10)
+        await world.engine.Pause(pb.PauseRequest(), None)
+        await world.server.stop(None)
+        await world.state(pb.CLOCK_STATE_WAITING)
+        assert not world.engine.ready()
+        assert not any(shard.connected for shard in (await world.status()).shards)
+        world.book.lose()
+        world.server, _ = await serve(world.book, world.port)
+        await world.state(pb.CLOCK_STATE_PAUSED)
+        status = await world.status()
+        assert (status.run, status.runs, status.windows) == (world.book.run, 2, 0)
+        assert world.book.paces[-1] and world.engine.ready()
+
+
+async def test_a_stream_that_breaks_while_paused_is_opened_again() -> None:
+    """In the same run, where the book still knows it, and the book is told again that the market is paused."""
+    async with _world() as world:
+        await world.until(lambda: world.book.last_window > 10)
+        await world.engine.Pause(pb.PauseRequest(), None)
+        before, told = await world.status(), len(world.book.paces)
+        await world.server.stop(None)
+        await world.state(pb.CLOCK_STATE_WAITING)
+        world.server, _ = await serve(world.book, world.port)
+        await world.state(pb.CLOCK_STATE_PAUSED)
+        after = await world.status()
+        assert (after.run, after.runs, after.windows) == (before.run, 1, before.windows)
+        await world.until(lambda: world.book.paces[told:] == [True])
+        await world.engine.Step(pb.StepRequest(windows=2), None)
+        assert world.book.last_window == before.windows + 1
+
+
 async def test_a_wait_for_the_book_ends_with_the_service() -> None:
     """SIGTERM while there is no order book: the service ends all the same."""
     engine = EngineService(EngineSettings(orderbook=["127.0.0.1:1"]))
@@ -129,7 +171,7 @@ async def test_a_book_that_comes_back_at_another_address_is_found() -> None:
         engine = EngineService(EngineSettings(orderbook=[names.target("book", port)], speed="max"))
         lifecycle = Lifecycle(service="engine", grace_s=4.0)
         running = asyncio.create_task(engine.run(lifecycle))
-        world = World(book, engine, lifecycle)
+        world = World(book, server, port, engine)
         await world.until(lambda: book.last_window > 5)
         await server.stop(None)
         del names.records["book"]

@@ -148,6 +148,16 @@ async def test_an_engine_waits_for_books_that_roll_to_its_scenario() -> None:
                 assert (await status_of(service)).state == engine_pb2.CLOCK_STATE_RUNNING
 
 
+async def test_an_engine_that_is_fenced_while_paused_stays_out() -> None:
+    """It says so at once, and does not begin a run of its own against the newer engine."""
+    async with books(1) as (market,), engine([market]) as service:
+        await tape_of(market)
+        await service.Pause(engine_pb2.PauseRequest(), None)
+        newer = await market.engine(term=9, instance="engine-b")
+        assert "FENCED" in await failed(service)
+        await newer.window(0)
+
+
 def test_a_group_that_cannot_be_ends_the_start() -> None:
     """With exit code 2, as of any wrong setting."""
     with pytest.raises(SystemExit) as caught:

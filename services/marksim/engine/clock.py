@@ -24,6 +24,8 @@ class Clock:
         self.idle_s = 0.0
         self._steps = 0
         self._held = False
+        self._interrupted = False
+        self._interrupting: asyncio.Task[None] | None = None
         self._changed = asyncio.Condition()
         self._samples: deque[tuple[float, int]] = deque()
 
@@ -48,13 +50,14 @@ class Clock:
         return True
 
     async def wait_for(self, start_ns: int, end_ns: int) -> bool:
-        """Wait until the window [start, end) may run; False where the engine is to stop."""
-        while not self.stopping:
+        """Wait until the window [start, end) may run; False where the engine is to stop, or to look at its books."""
+        while not self.stopping and not self._interrupted:
             if self.paused and not self._steps:
                 await self._hold(start_ns)
             elif self._steps or await self._is_due(end_ns):
                 break
-        return not self.stopping
+        interrupted, self._interrupted = self._interrupted, False
+        return not self.stopping and not interrupted
 
     async def done(self, end_ns: int) -> None:
         """A window is done: simulated time is now `end_ns`."""
@@ -121,10 +124,15 @@ class Clock:
         self.stopping = True
         await self._notify()
 
+    def interrupt(self) -> None:
+        """Let `wait_for` return, also while paused: an order book went away."""
+        self._interrupted = True
+        self._interrupting = asyncio.create_task(self._notify())
+
     async def _is_due(self, end_ns: int) -> bool:
-        """Sleep until the window is due; False where the clock was paused or stopped meanwhile."""
+        """Sleep until the window is due; False where the clock was paused, interrupted or stopped meanwhile."""
         begun = time.monotonic()
-        while not self.stopping and not self.paused:
+        while not self.stopping and not self.paused and not self._interrupted:
             delay = self.pacer.delay_s(time.monotonic(), end_ns)
             if delay <= 0:
                 break
@@ -136,7 +144,7 @@ class Clock:
         self._held = True
         await self._notify()
         async with self._changed:
-            await self._changed.wait_for(lambda: not self.paused or self._steps > 0 or self.stopping)
+            await self._changed.wait_for(lambda: not self.paused or self._steps > 0 or self.stopping or self._interrupted)
         self._held = False
         self.restart(sim_ns)
 

@@ -49,6 +49,8 @@ class Driver:
         self.book_s = 0.0
         self._trades: dict[str, int] = {}
         self.engine = self._make_engine()
+        for shard in shards:
+            shard.on_broken = clock.interrupt
 
     @property
     def simulated_time_ns(self) -> int:
@@ -156,7 +158,11 @@ class Driver:
             if self.clock.reaches_its_end(start_ns + lookahead_ns):
                 await self.set_paused(self.clock.paused)
             if not await self.clock.wait_for(start_ns, start_ns + lookahead_ns):
-                return
+                if self.clock.stopping:
+                    return
+                self.message = "the order book is away"
+                await _all(shard.mend() for shard in self.shards)
+                continue
             await self._one_window(self.windows)
             await self.clock.done(start_ns + lookahead_ns)
 

@@ -76,11 +76,8 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
             await self.driver.close()
 
     def ready(self) -> bool:
-        """True while the clock runs or is paused on purpose."""
-        return self.driver is not None and self.driver.state in (
-            pb.CLOCK_STATE_RUNNING,
-            pb.CLOCK_STATE_PAUSED,
-        )
+        """True while the clock runs or is paused on purpose, and every order book is there."""
+        return self._state() in (pb.CLOCK_STATE_RUNNING, pb.CLOCK_STATE_PAUSED)
 
     def stores(self) -> Sequence[Store]:
         queued = self.driver.engine.queued if self.driver else 0

@@ -1,7 +1,8 @@
 """The engine's side of one order book: opens Trade, sends windows in lock step, and survives a broken connection."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import grpc
 import grpc.aio
@@ -17,6 +18,8 @@ from marksim.v1 import orderbook_pb2_grpc, types_pb2
 RETRY_S = 0.5
 FINAL_CODES = (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNIMPLEMENTED)
 """Refusals that trying again cannot mend: fenced, another scenario, another window, contents that are wrong."""
+
+TradeCall: TypeAlias = "grpc.aio.StreamStreamCall[pb.TradeRequest, pb.TradeResponse]"
 
 log = get_logger(__name__)
 
@@ -34,7 +37,10 @@ class Unlike(Exception):
 
 
 class Shard:
-    """One order book. `open` binds it to a run; `trade` is called once a window."""
+    """One order book. `open` binds it to a run; `trade` is called once a window.
+
+    `on_broken` is called when the stream ends from the other side, also between two windows: then `mend` is due.
+    """
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -42,9 +48,10 @@ class Shard:
         self.symbols: tuple[str, ...] = ()
         self.scenario_hash = ""
         self.last_window: int | None = None
+        self.on_broken: Callable[[], None] = lambda: None
         self._channel = open_channel(address)
         self._stub: orderbook_pb2_grpc.OrderBookServiceAsyncStub = orderbook_pb2_grpc.OrderBookServiceStub(self._channel)
-        self._call: grpc.aio.StreamStreamCall[pb.TradeRequest, pb.TradeResponse] | None = None
+        self._call: TradeCall | None = None
         self._open = pb.OpenRun()
         self._pace = pb.Pace()
         self._writing = asyncio.Lock()  # a stream takes one message at a time; pace may come beside a window
@@ -89,15 +96,33 @@ class Shard:
             return
 
     async def set_pace(self, paused: bool) -> None:
-        """Tell the book whether windows are coming. Where the connection is broken, the next `trade` mends it and tells."""
+        """Tell the book whether windows are coming. Where the connection is broken, `mend` or `trade` tells."""
         self._pace = pb.Pace(paused=paused)
         async with self._writing:
             if self._call is None:
                 return
             try:
                 await _write(self._call, pb.TradeRequest(pace=self._pace))
-            except grpc.aio.AioRpcError:
+            except grpc.aio.AioRpcError as error:
+                # The call stays: whoever mends it wants to know how it ended.
+                log.debug("pace not told", address=self.address, reason=peer_error(error))
+
+    async def mend(self) -> None:
+        """Open a stream that broke again, however long the book is away. Raises RunLost, Refused or Unlike."""
+        if self._call is not None and self._call.done():
+            try:
+                await _raise_status(self._call)
+            except grpc.aio.AioRpcError as error:
                 self._drop()
+                self._raise_if_final(error)
+                log.warning("order book away", address=self.address, reason=peer_error(error))
+        while self._call is None:
+            await self._find_run()
+            try:
+                await self._connect()
+            except grpc.aio.AioRpcError as error:
+                self._drop()
+                self._raise_if_final(error)
 
     async def trade(self, window: int, commands: Mapping[str, Records]) -> dict[str, SymbolOutcome]:
         """Send a window and return what it did, however often the connection breaks. Raises RunLost, Refused or Unlike."""
@@ -118,7 +143,7 @@ class Shard:
                         "order book away, window held", address=self.address, window=window, reason=peer_error(error)
                     )
                 held = True
-                await self._reconnect()
+                await self.mend()
                 continue
             self.last_window = window
             return {
@@ -162,8 +187,15 @@ class Shard:
             await _write(call, pb.TradeRequest(pace=self._pace))
             self._call = call
             self.connected = True
+            # Called at once if it has ended already.
+            call.add_done_callback(lambda _: self._ended(call))
 
-    async def _reconnect(self) -> None:
+    def _ended(self, call: TradeCall) -> None:
+        if self._call is call:
+            self.connected = False
+            self.on_broken()
+
+    async def _find_run(self) -> None:
         """Wait until the book answers again; RunLost where it is in another run than ours."""
         while True:
             await self._look_anew()
@@ -184,9 +216,9 @@ class Shard:
 
     def _drop(self) -> None:
         self.connected = False
-        if self._call is not None:
-            self._call.cancel()
-            self._call = None
+        call, self._call = self._call, None
+        if call is not None:
+            call.cancel()
 
     def _raise_if_final(self, error: grpc.aio.AioRpcError) -> None:
         if error_reason(error) == "SCENARIO_MISMATCH":
@@ -195,10 +227,7 @@ class Shard:
             raise Refused(f"{self.address} refuses this engine: {peer_error(error)}") from error
 
 
-async def _write(
-    call: "grpc.aio.StreamStreamCall[pb.TradeRequest, pb.TradeResponse]",
-    request: pb.TradeRequest,
-) -> None:
+async def _write(call: TradeCall, request: pb.TradeRequest) -> None:
     """Write, or raise the status with which the peer ended the call."""
     try:
         await call.write(request)
@@ -206,9 +235,7 @@ async def _write(
         await _raise_status(call)
 
 
-async def _read(
-    call: "grpc.aio.StreamStreamCall[pb.TradeRequest, pb.TradeResponse]",
-) -> pb.TradeResponse:
+async def _read(call: TradeCall) -> pb.TradeResponse:
     """The next answer, or the status with which the peer ended the call."""
     response = await call.read()
     if not isinstance(response, pb.TradeResponse):
@@ -221,9 +248,7 @@ def _lost(details: str) -> grpc.aio.AioRpcError:
     return grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), details=details)
 
 
-async def _raise_status(
-    call: "grpc.aio.StreamStreamCall[pb.TradeRequest, pb.TradeResponse]",
-) -> None:
+async def _raise_status(call: TradeCall) -> None:
     code = await call.code()
     raise grpc.aio.AioRpcError(
         code if code is not grpc.StatusCode.OK else grpc.StatusCode.UNAVAILABLE,
