@@ -9,13 +9,14 @@ import grpc
 import grpc.aio
 import pytest
 
+from marksim.core.errors import Away
 from marksim.core.types import Side
 from marksim.orderbook import service
 from marksim.orderbook.service import OrderBookService
 from marksim.orderbook.settings import OrderBookSettings
 from marksim.runtime.service import Lifecycle
 from marksim.v1 import orderbook_pb2 as pb
-from tests.orderbook.market import WAIT_S, Market, limit, order_request, refused
+from tests.orderbook.market import LOOKAHEAD_NS, START_NS, WAIT_S, Market, limit, order_request, refused
 
 
 @asynccontextmanager
@@ -154,6 +155,32 @@ async def test_streams_deliver_the_last_frames_before_they_end(market: Market) -
             while (message := await call.read()) is not grpc.aio.EOF:
                 windows += [frame.window for frame in message.frames]
         assert windows[-1] == 19
+
+
+async def test_an_engine_that_opens_when_the_book_leaves_is_not_let_in(market: Market) -> None:
+    """Also if its stream was there before: a run that begins now would have no window."""
+    said = asyncio.Event()
+    opening = pb.OpenRun(
+        run=market.run,
+        term=1,
+        instance="engine-a",
+        scenario_hash=market.service.sequencer.scenario_hash,
+        start_time_ns=START_NS,
+        lookahead_ns=LOOKAHEAD_NS,
+    )
+
+    async def requests() -> AsyncIterator[pb.TradeRequest]:
+        await said.wait()
+        yield pb.TradeRequest(open=opening)
+
+    trading = market.service.servicer.trading
+    answer = asyncio.ensure_future(anext(trading.run(requests())))
+    await asyncio.sleep(0)
+    trading.stop()
+    said.set()
+    with pytest.raises(Away, match="shutting down"):
+        await answer
+    assert market.service.sequencer.run is None
 
 
 async def test_outside_orders_fail_when_the_book_leaves(market: Market) -> None:
