@@ -3,63 +3,25 @@
 It runs in threads, so that a blocked event loop is seen from outside instead of hiding itself.
 """
 
-import socket
-import sys
 import threading
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from marksim.runtime.http_server import BoundedServer
 from marksim.runtime.logs import get_logger
 from marksim.runtime.ports import addresses, authority, bindable
 from marksim.runtime.pulse import Pulse
 from marksim.runtime.service import Page
 
-MAX_THREADS: Final = 8
-REQUEST_TIMEOUT_S: Final = 5.0
 FLAG: Final = "--http-port"
 TEXT: Final = "text/plain; charset=utf-8"
 
 log = get_logger(__name__)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-    request_queue_size = 32
-
-    def __init__(self, address: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
-        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._free = threading.BoundedSemaphore(MAX_THREADS)
-        super().__init__((address, port), handler)
-
-    def server_bind(self) -> None:
-        # The parent would ask DNS for this host's name, which can take seconds. "::" means IPv4 as well.
-        if self.address_family == socket.AF_INET6:
-            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(self.server_address[0] != "::"))
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if self._free.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        log.debug("an HTTP request failed", client=str(client_address), exc_info=sys.exc_info())
 
 
 class HttpServer:
@@ -71,12 +33,12 @@ class HttpServer:
         """Bind; raises CannotListen."""
         handler = _handler(pulse, pages, registry)
         self.port = port
-        self._servers: list[_Server] = []
+        self._servers: list[BoundedServer] = []
         self._started = False
         try:
             for address in addresses(host):
                 if bindable(address, self.port, FLAG):
-                    self._servers.append(_Server(address, self.port, handler))
+                    self._servers.append(BoundedServer(address, self.port, handler))
                     self.port = self._servers[0].server_port
                 else:
                     log.info("no such address on this machine", address=authority(address, self.port))
@@ -104,11 +66,12 @@ class HttpServer:
 
 def _handler(pulse: Pulse, pages: Mapping[str, Page], registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        timeout = REQUEST_TIMEOUT_S
         server_version = "marksim"
         sys_version = ""
 
         def do_GET(self) -> None:
+            assert isinstance(self.server, BoundedServer)
+            self.server.answer(self.connection)
             path = urlsplit(self.path).path
             if path == "/metrics":
                 encode, content_type = choose_encoder(self.headers.get("Accept", ""))
