@@ -16,17 +16,20 @@ from marksim.edge import metrics
 from marksim.edge.board import Board
 from marksim.edge.connection import MAX_MESSAGE_BYTES, FeedConnection, Limits
 from marksim.edge.fanout import Client, Fanout
+from marksim.edge.room import Room, room_for, wanted_files
 from marksim.edge.settings import EdgeSettings
 from marksim.edge.subscription import Subscription, parse_target
+from marksim.runtime.files import open_files, raise_file_limit
 from marksim.runtime.identity import Action, authorize, principal_of
+from marksim.runtime.logs import get_logger
 from marksim.runtime.ports import CannotListen, addresses, bindable, bound_socket, port_in_use
 
 SERVICE_RESTART: Final = 1012
 OPEN_TIMEOUT_S: Final = 5.0
-UNADMITTED: Final = 256
-"""TCP connections beyond the most clients that may be in their handshake; they are told why they are refused."""
 CHECK_S: Final = 1.0
 KIB: Final = 1_024
+
+log = get_logger(__name__)
 
 _STATUS: Final = {
     InvalidInput: HTTPStatus.BAD_REQUEST,
@@ -59,6 +62,8 @@ class FeedServer:
         self.limits = limits_of(settings)
         self.fanout = Fanout(board, settings.stall_s, lambda: time.time_ns() // 1_000)
         self.port = 0
+        self.room = Room(settings.max_clients)
+        """Lowered by `start` to what the system lets."""
         self._settings = settings
         self._board = board
         self._servers: list[Server] = []
@@ -84,6 +89,7 @@ class FeedServer:
 
     async def start(self) -> None:
         """Listen; raises CannotListen."""
+        self._make_room()
         port = self._settings.port
         for address in addresses(self._settings.host):
             if not bindable(address, port, "--port"):
@@ -97,6 +103,19 @@ class FeedServer:
             self._servers.append(server)
             port = server.sockets[0].getsockname()[1]
         self.port = port
+
+    def _make_room(self) -> None:
+        most, open_now = self._settings.max_clients, open_files()
+        limit = raise_file_limit(wanted_files(most, open_now))
+        self.room = room_for(most, limit, open_now)
+        if self.room.clients < most:
+            log.warning(
+                "the limit of open files (ulimit -Hn) lets this edge serve fewer clients than --max-clients: "
+                "raise the one or lower the other",
+                open_files=limit,
+                clients=self.room.clients,
+                max_clients=most,
+            )
 
     async def _serve(self, address: str, port: int) -> Server:
         def create(protocol: ServerProtocol, server: Server, **options: object) -> FeedConnection:
@@ -129,10 +148,10 @@ class FeedServer:
         except (InvalidInput, Denied, NotFound, Away) as error:
             metrics.REFUSED.labels(reason="request").inc()
             return self._refuse(connection, error)
-        if len(self._admitted) >= self._settings.max_clients:
+        bound = self.room.clients
+        if len(self._admitted) >= bound:
             self.cut += 1
             metrics.REFUSED.labels(reason="full").inc()
-            bound = self._settings.max_clients
             return connection.respond(503, f"This edge serves {bound} clients and has them: try again later or elsewhere.\n")
         self._admitted[connection] = subscription
         return None
@@ -154,7 +173,7 @@ class FeedServer:
     def opened(self, connection: FeedConnection) -> bool:
         """A TCP connection has come; False if there are too many."""
         self._connections.add(connection)
-        if len(self._connections) <= self._settings.max_clients + UNADMITTED:
+        if len(self._connections) <= self.room.clients + self.room.unadmitted:
             return True
         self.cut += 1
         metrics.REFUSED.labels(reason="connections").inc()

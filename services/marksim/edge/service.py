@@ -40,15 +40,15 @@ class EdgeService:
 
     def stores(self) -> Sequence[Store]:
         """Clients with what is on its way to them, and the ticks that wait for the next flush."""
-        settings = self._settings
+        clients = self.feed.room.clients
         return (
             Store(
                 "client_buffers",
                 StoreKind.BUFFER,
                 used=self.feed.clients,
-                capacity=settings.max_clients,
+                capacity=clients,
                 used_bytes=self.feed.buffered(),
-                capacity_bytes=settings.max_clients * settings.max_buffer_kib * 1_024,
+                capacity_bytes=clients * self._settings.max_buffer_kib * 1_024,
                 dropped=self.feed.cut,
             ),
             Store(
