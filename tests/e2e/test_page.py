@@ -1,6 +1,7 @@
 """The page in a real browser, on a feed that the test owns."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -164,6 +165,28 @@ async def test_controls_choose_symbol_and_candle() -> None:
             return len(starts) == 2 and starts[1] - starts[0] == 10_000
 
         await until(has_wide_candles)
+        assert shown.errors == []
+
+
+async def test_the_tick_chart_tells_prices_and_times() -> None:
+    """Beside the axis stands the newest price, below it clock times, and pointing at a line tells the moment of a tick."""
+    async with FakeFeed() as feed, opened(feed) as shown, playing(feed):
+
+        async def points(number: int) -> bool:
+            return bool((await shown.probe()).get("points", 0) > number)
+
+        await until(lambda: points(100))
+        chart = shown.page.locator("#tick-chart")
+        assert re.fullmatch(r"[\d,]+\.\d\d", await chart.locator(".price-figure").inner_text())
+        labels = await chart.locator(".xtick text").all_text_contents()
+        assert labels and all(re.fullmatch(r"00:0\d:\d\d", label) for label in labels)
+        assert await chart.locator(".axis-title").all_inner_texts() == ["spread", "sizes", "trades"]
+        # Stopped, so that the pointer's place is that of a drawn tick.
+        await shown.page.locator("#freeze").click()
+        await chart.hover(position={"x": 200, "y": 60})
+        told = chart.locator(".hoverlayer")
+        await until(told.get_by_text("last").first.is_visible)
+        assert re.search(r"last : [\d,.]+ at 00:0\d:\d\d\.\d{3}", await told.text_content() or "")
         assert shown.errors == []
 
 

@@ -1,5 +1,6 @@
-// The two charts. One Plotly.react each, on bounded arrays: one redraw, with the axis moved in the same step
-// (extendTraces followed by a relayout would draw twice).
+// The two charts. What costs time is Plotly's generality, so it gets nothing to find out: ranges are given, labels are
+// neither turned nor measured, and ticks, which change with every update, lie on a plain axis (Plotly parses each of a
+// date axis's numbers as a date).
 (function () {
   "use strict";
   const marksim = (window.marksim = window.marksim || {});
@@ -8,54 +9,59 @@
     grid: "#1b2231", text: "#8b96ab", panel: "#121722",
   };
   const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false, scrollZoom: false };
+  const PRICES = [0.27, 1];
+  const VOLUMES = [0, 0.21];
+  const PANELS = { price: [0.5, 1], spread: [0.34, 0.46], sizes: [0.17, 0.3], trades: [0, 0.13] };
+  const CLOCK_STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400];
+  const MOST_CLOCK_TICKS = 6;
 
-  function axis(domain, title) {
-    return {
-      domain, side: "right", gridcolor: COLOR.grid, zeroline: false, fixedrange: true, automargin: false,
-      title: { text: title, font: { size: 11 }, standoff: 6 }, nticks: 6, exponentformat: "none",
-    };
-  }
+  const LABELS = { gridcolor: COLOR.grid, fixedrange: true, tickangle: 0, ticklabeloverflow: "allow" };
 
-  function layout(yaxes, bottom) {
+  const axis = (domain, extra) => ({
+    ...LABELS, domain, side: "right", zeroline: false, automargin: false, nticks: 6, exponentformat: "none", ...extra,
+  });
+
+  function layout(xaxis, yaxes) {
     return {
       paper_bgcolor: COLOR.panel, plot_bgcolor: COLOR.panel,
       font: { color: COLOR.text, size: 11, family: "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif" },
-      margin: { l: 10, r: 86, t: 6, b: 26 },
+      margin: marksim.MARGIN,
       showlegend: false, hovermode: "x unified", hoverlabel: { bgcolor: "#1b2231", font: { color: "#e8ecf4" } },
-      xaxis: {
-        type: "date", anchor: bottom, gridcolor: COLOR.grid, fixedrange: true, tickformat: "%H:%M:%S",
-        hoverformat: "%Y-%m-%d %H:%M:%S.%L", rangeslider: { visible: false }, nticks: 7, showspikes: false,
-      },
-      uirevision: "fixed", datarevision: 0, shapes: [], annotations: [],
+      xaxis: { ...LABELS, showspikes: false, ...xaxis },
+      uirevision: "fixed", datarevision: 0,
       ...yaxes,
     };
   }
 
-  const line = (name, color, yaxis, extra) => ({
-    type: "scatter", mode: "lines", name, yaxis, x: [], y: [], hoverinfo: "x+y+name",
-    line: { color, width: 1.2, simplify: true }, ...extra,
-  });
+  // The range of an axis of prices, with a little air above and below; a flat line lies in its middle.
+  function around(low, high) {
+    const air = (high - low) * 0.05 || Math.abs(high) * 1e-4 || 1;
+    return [low - air, high + air];
+  }
 
-  // The newest price: a dotted line across, and its figure in a box on the axis.
-  function priceMark(price, text, color) {
-    return {
-      shapes: [{ type: "line", xref: "paper", x0: 0, x1: 1, yref: "y", y0: price, y1: price,
-        line: { color, width: 1, dash: "dot" } }],
-      annotations: [{ xref: "paper", x: 1, xanchor: "left", yref: "y", y: price, text, showarrow: false,
-        font: { color: "#0b0e14", size: 11 }, bgcolor: color, borderpad: 2 }],
-    };
+  const upTo = (high) => [0, high * 1.05 || 1];
+
+  // Round moments between two instants (ms), few enough to stand side by side.
+  function clockTicks(from, to) {
+    const least = (to - from) / 1000 / MOST_CLOCK_TICKS;
+    const step = 1000 * (CLOCK_STEPS_S.find((seconds) => seconds >= least) || Math.ceil(least));
+    const ticks = [];
+    for (let at = Math.ceil(from / step) * step; at <= to; at += step) ticks.push(at);
+    return ticks;
   }
 
   class CandleChart {
     constructor(node) {
       this.node = node;
+      this.overlay = new marksim.Overlay(node, [["volume", VOLUMES]]);
       this.candles = {
         type: "candlestick", name: "price", yaxis: "y", x: [], open: [], high: [], low: [], close: [],
         increasing: { line: { color: COLOR.bid, width: 1.2 }, fillcolor: COLOR.bid },
         decreasing: { line: { color: COLOR.ask, width: 1.2 }, fillcolor: COLOR.ask },
       };
       this.volume = { type: "bar", name: "volume", yaxis: "y2", x: [], y: [], marker: { color: [] }, hovertemplate: "%{y}" };
-      this.layout = layout({ yaxis: axis([0.27, 1], ""), yaxis2: { ...axis([0, 0.21], "volume"), rangemode: "tozero", nticks: 4 } }, "y2");
+      const xaxis = { type: "date", anchor: "y2", hoverformat: "%Y-%m-%d %H:%M:%S.%L", rangeslider: { visible: false }, nticks: 7 };
+      this.layout = layout(xaxis, { yaxis: axis(PRICES), yaxis2: axis(VOLUMES, { nticks: 4 }) });
       this.layout.bargap = 0.25;
     }
 
@@ -68,50 +74,69 @@
       Object.assign(this.candles, { x: middle, open: candles.open, high: candles.high, low: candles.low, close: candles.close });
       Object.assign(this.volume, { x: middle, y: candles.volume, width: width * 0.72 });
       this.volume.marker.color = candles.close.map((close, i) => (close >= candles.open[i] ? "#1f6f58" : "#8a3b45"));
+      const { xaxis, yaxis, yaxis2 } = this.layout;
+      yaxis.tickformat = `,.${digits}f`;
+      yaxis.range = around(Math.min(...candles.low), Math.max(...candles.high));
+      yaxis2.range = upTo(Math.max(...candles.volume));
+      const span = Math.max(60, count) * width;
+      xaxis.range = [candles.time_ms[count - 1] + width * 2 - span, candles.time_ms[count - 1] + width * 2];
+      xaxis.tickformat = width >= 60000 ? "%H:%M" : "%H:%M:%S";
+      this.layout.datarevision += 1;
       const last = candles.close[count - 1];
       const color = last >= candles.open[count - 1] ? COLOR.bid : COLOR.ask;
-      Object.assign(this.layout, priceMark(last, marksim.format.fixed(last, digits), color));
-      this.layout.yaxis.tickformat = `,.${digits}f`;
-      const span = Math.max(60, count) * width;
-      this.layout.xaxis.range = [candles.time_ms[count - 1] + width * 2 - span, candles.time_ms[count - 1] + width * 2];
-      this.layout.xaxis.tickformat = width >= 60000 ? "%H:%M" : "%H:%M:%S";
-      this.layout.datarevision += 1;
-      return window.Plotly.react(this.node, [this.candles, this.volume], this.layout, CONFIG);
+      const drawn = window.Plotly.react(this.node, [this.candles, this.volume], this.layout, CONFIG);
+      this.overlay.mark(last, marksim.format.fixed(last, digits), color, yaxis.range, PRICES);
+      return drawn;
     }
   }
+
+  // Lines one pixel wide: a browser without a graphics card draws those far faster than broader ones.
+  const line = (name, color, yaxis, extra) => ({
+    type: "scatter", mode: "lines", name, yaxis, x: [], y: [], hoverinfo: "y+name", line: { color, width: 1, simplify: true }, ...extra,
+  });
+
+  // Once a panel, for whoever points at a tick: a plain axis cannot write its numbers as times.
+  const TIMED = { hovertemplate: "%{y} at %{text}" };
 
   class TickChart {
     constructor(node) {
       this.node = node;
-      this.ask = line("ask", COLOR.ask, "y");
-      this.bid = line("bid", COLOR.bid, "y", { fill: "tonexty", fillcolor: "rgba(91,157,255,0.08)" });
-      this.last = line("last", COLOR.last, "y");
-      this.spread = line("spread", COLOR.spread, "y2", { fill: "tozeroy", fillcolor: "rgba(240,179,90,0.12)" });
-      this.bidSize = line("bid size", COLOR.bid, "y3");
-      this.askSize = line("ask size", COLOR.ask, "y3");
-      this.trades = line("trades", COLOR.trades, "y4", { fill: "tozeroy", fillcolor: "rgba(91,157,255,0.25)" });
-      this.layout = layout({
-        yaxis: axis([0.5, 1], ""),
-        yaxis2: { ...axis([0.34, 0.46], "spread"), rangemode: "tozero", nticks: 3 },
-        yaxis3: { ...axis([0.17, 0.3], "sizes"), rangemode: "tozero", nticks: 3 },
-        yaxis4: { ...axis([0, 0.13], "trades"), rangemode: "tozero", nticks: 3, tickformat: "d" },
-      }, "y4");
+      this.overlay = new marksim.Overlay(node, Object.entries(PANELS).slice(1));
+      this.traces = [
+        line("ask", COLOR.ask, "y"),
+        line("bid", COLOR.bid, "y"),
+        line("last", COLOR.last, "y", TIMED),
+        line("spread", COLOR.spread, "y2", { ...TIMED, fill: "tozeroy", fillcolor: "rgba(240,179,90,0.12)" }),
+        line("bid size", COLOR.bid, "y3"),
+        line("ask size", COLOR.ask, "y3", TIMED),
+        line("trades", COLOR.trades, "y4", { ...TIMED, fill: "tozeroy", fillcolor: "rgba(91,157,255,0.25)" }),
+      ];
+      this.layout = layout({ type: "linear", anchor: "y4", tickmode: "array", unifiedhovertitle: { text: "tick" } }, {
+        yaxis: axis(PANELS.price), yaxis2: axis(PANELS.spread, { nticks: 3 }), yaxis3: axis(PANELS.sizes, { nticks: 3 }),
+        yaxis4: axis(PANELS.trades, { nticks: 3, tickformat: "d" }),
+      });
     }
 
     draw(ticks, digits) {
       const x = ticks.time_ms;
       if (!x.length) return;
       const spread = x.map((_, i) => ticks.ask[i] - ticks.bid[i]);
-      const pairs = [[this.ask, ticks.ask], [this.bid, ticks.bid], [this.last, ticks.last], [this.spread, spread],
-        [this.bidSize, ticks.bid_size], [this.askSize, ticks.ask_size], [this.trades, ticks.trades]];
-      for (const [trace, y] of pairs) Object.assign(trace, { x, y });
-      const last = ticks.last[x.length - 1];
-      Object.assign(this.layout, priceMark(last, marksim.format.fixed(last, digits), COLOR.last));
-      this.layout.yaxis.tickformat = `,.${digits}f`;
-      this.layout.yaxis2.tickformat = `,.${digits}f`;
-      this.layout.xaxis.range = [x[0], x[x.length - 1]];
+      [ticks.ask, ticks.bid, ticks.last, spread, ticks.bid_size, ticks.ask_size, ticks.trades].forEach((y, number) =>
+        Object.assign(this.traces[number], { x, y, text: ticks.clock }));
+      const { xaxis, yaxis, yaxis2, yaxis3, yaxis4 } = this.layout;
+      xaxis.range = [x[0], x[x.length - 1]];
+      xaxis.tickvals = clockTicks(...xaxis.range);
+      xaxis.ticktext = xaxis.tickvals.map((at) => marksim.format.clock(at).slice(0, 8));
+      yaxis.range = around(Math.min(...ticks.bid, ...ticks.last), Math.max(...ticks.ask, ...ticks.last));
+      yaxis2.range = upTo(Math.max(...spread));
+      yaxis3.range = upTo(Math.max(...ticks.bid_size, ...ticks.ask_size));
+      yaxis4.range = upTo(Math.max(...ticks.trades));
+      yaxis.tickformat = yaxis2.tickformat = `,.${digits}f`;
       this.layout.datarevision += 1;
-      return window.Plotly.react(this.node, pairs.map(([trace]) => trace), this.layout, CONFIG);
+      const last = ticks.last[x.length - 1];
+      const drawn = window.Plotly.react(this.node, this.traces, this.layout, CONFIG);
+      this.overlay.mark(last, marksim.format.fixed(last, digits), COLOR.last, yaxis.range, PANELS.price);
+      return drawn;
     }
   }
 

@@ -5,7 +5,7 @@
   const marksim = (window.marksim = window.marksim || {});
   const PERIOD_MS = 125; // eight redraws a second
   const LONGEST_PERIOD_MS = 5000;
-  const CANDLES_EVERY_MS = 350; // candles change less to the eye and cost as much to draw
+  const CANDLES_EVERY_MS = 500; // candles change less to the eye and cost as much to draw
   const TIMINGS = 600;
 
   const state = {
@@ -75,9 +75,10 @@
       const row = batch.symbols.find((candidate) => candidate.symbol === batch.symbol);
       const digits = digitsOf(row);
       const changed = state.series.add(batch);
+      // Before the texts: Plotly asks for its size first, and would have what they changed laid out once more.
+      if (changed && !state.frozen) await draw(batch, digits);
       marksim.text.showTiles(row, status, digits, status.state === "away");
       marksim.text.showSymbols(batch.symbols, batch.symbol, digitsOf);
-      if (changed && !state.frozen) await draw(batch, digits);
     }
     marksim.text.showFeed(status, batch.symbols.length, state.drawMs);
     state.updates += 1;

@@ -21,7 +21,7 @@
     }
 
     clear() {
-      this.ticks = columns(TICK_COLUMNS);
+      this.ticks = columns([...TICK_COLUMNS, "clock"]);
       this.candles = columns(CANDLE_COLUMNS);
       this.generation = "";
       this.next = 0;
@@ -40,6 +40,7 @@
       this.generation = batch.generation;
       this.next = batch.next;
       for (const name of TICK_COLUMNS) this.ticks[name].push(...batch.ticks[name]);
+      this.ticks.clock.push(...batch.ticks.time_ms.map(marksim.format.clock));
       trim(this.ticks, TICKS);
       // The server repeats the open candle, which has grown since.
       const starts = this.candles.time_ms;
