@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from marksim.core.types import Side
-from marksim.orderbook.sequencing import ASIDE_COMMANDS
+from marksim.orderbook import sequencing
 from marksim.v1 import orderbook_pb2 as pb
 from tests.orderbook.market import SYMBOL, WAIT_S, Market, limit, order_request, refused, window
 
+ASIDE_COMMANDS = 256
+"""Fewer than in earnest, so that a frame fits the small ring of these tests."""
 LARGE = tuple(limit(serial, Side.BUY, 100_000 - serial % 50, 1) for serial in range(1, ASIDE_COMMANDS + 1))
 
 
@@ -27,6 +29,7 @@ def gate(market: Market, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.
         return apply(self, *parts)
 
     monkeypatch.setattr(type(shard), "apply", held)
+    monkeypatch.setattr(sequencing, "ASIDE_COMMANDS", ASIDE_COMMANDS)
     yield opened
     opened.set()
 
