@@ -1,11 +1,13 @@
 """The engine against an order book that is lost, broken or fenced, and steered over its rpcs."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import grpc.aio
 import pytest
+from google.protobuf.message import Message
 
 from marksim.core.errors import Denied, InvalidInput, NotNow, Unsupported
 from marksim.engine.service import EngineService
@@ -187,24 +189,33 @@ async def test_a_book_that_comes_back_at_another_address_is_found() -> None:
         await server.stop(None)
 
 
-async def test_bad_control_requests_name_the_field() -> None:
-    """Each with what to do instead."""
+@pytest.mark.parametrize(
+    ("rpc", "request_", "field", "said"),
+    [
+        ("SetSpeed", pb.SetSpeedRequest(speed=pb.Speed(factor=float("nan"))), "speed.factor", "speed.factor nan"),
+        ("SetSpeed", pb.SetSpeedRequest(speed=pb.Speed(factor=-1)), "speed.factor", "speed.factor -1"),
+        ("SetSpeed", pb.SetSpeedRequest(), "speed", "speed is empty"),
+        ("Step", pb.StepRequest(windows=4_000_000_000), "windows", "windows is 4000000000"),
+        ("RunUntil", pb.RunUntilRequest(simulated_time_ns=-1), "simulated_time_ns", "not after the present"),
+        ("WatchStatus", pb.WatchStatusRequest(interval_ms=99), "interval_ms", "interval_ms is 99"),
+    ],
+)
+async def test_bad_control_requests_name_the_field(rpc: str, request_: Message, field: str, said: str) -> None:
+    """For people with what to do instead, for programs in the facts of the error."""
+    engine = EngineService(EngineSettings(orderbook=["127.0.0.1:1"]))
+    call = getattr(engine, rpc)(request_, None)
+    with pytest.raises(InvalidInput, match=re.escape(said)) as caught:
+        await (anext(call) if rpc == "WatchStatus" else call)
+    assert caught.value.metadata == {"field": field}
+
+
+async def test_what_cannot_be_now_is_refused() -> None:
+    """A step of a running market, and what this engine does not do yet."""
     async with _world() as world:
-        engine = world.engine
-        with pytest.raises(InvalidInput, match=r"speed\.factor nan"):
-            await engine.SetSpeed(pb.SetSpeedRequest(speed=pb.Speed(factor=float("nan"))), None)
-        with pytest.raises(InvalidInput, match=r"speed\.factor -1"):
-            await engine.SetSpeed(pb.SetSpeedRequest(speed=pb.Speed(factor=-1)), None)
-        with pytest.raises(InvalidInput, match="speed is empty"):
-            await engine.SetSpeed(pb.SetSpeedRequest(), None)
-        with pytest.raises(InvalidInput, match="windows is 4000000000"):
-            await engine.Step(pb.StepRequest(windows=4_000_000_000), None)
-        with pytest.raises(InvalidInput, match="not after the present"):
-            await engine.RunUntil(pb.RunUntilRequest(simulated_time_ns=-1), None)
         with pytest.raises(NotNow, match="pause it"):
-            await engine.Step(pb.StepRequest(windows=1), None)
+            await world.engine.Step(pb.StepRequest(windows=1), None)
         with pytest.raises(Unsupported):
-            await engine.InjectEvent(pb.InjectEventRequest(), None)
+            await world.engine.InjectEvent(pb.InjectEventRequest(), None)
 
 
 async def test_watch_status_streams_and_ends_with_the_service() -> None:

@@ -14,7 +14,18 @@ from marksim.core.types import Side
 from marksim.orderbook.stream import TickReader
 from marksim.orderbook.tape import KNOWN_RUNS
 from marksim.v1 import orderbook_pb2 as pb
-from tests.orderbook.market import LOOKAHEAD_NS, START_NS, SYMBOL, WAIT_S, Engine, Market, limit, refused, served
+from tests.orderbook.market import (
+    LOOKAHEAD_NS,
+    START_NS,
+    SYMBOL,
+    WAIT_S,
+    Engine,
+    Market,
+    error_info,
+    limit,
+    refused,
+    served,
+)
 
 ALL = [
     pb.FRAME_PART_TICKS,
@@ -339,9 +350,11 @@ async def test_reader_that_never_reads_does_not_hurt(market: Market) -> None:
     ],
 )
 async def test_bad_request_is_refused(market: Market, request_: dict[str, Any]) -> None:
-    """Each wrong field is refused with the fix, before the stream begins."""
+    """Each wrong field is refused with its name and the fix, before the stream begins."""
     call = market.stub.StreamTicks(pb.StreamTicksRequest(**request_))
     assert (await refused(call.read()))[0] == grpc.StatusCode.INVALID_ARGUMENT
+    (field,) = request_
+    assert error_info(await call.trailing_metadata()).metadata["field"] == field
 
 
 async def test_window_that_has_not_happened_is_refused(market: Market) -> None:

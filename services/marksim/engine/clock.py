@@ -115,7 +115,8 @@ class Clock:
     async def run_until(self, until_ns: int, sim_ns: int) -> None:
         """Go on to a simulated time and pause there; returns at once."""
         if until_ns <= sim_ns:
-            raise InvalidInput(f"simulated_time_ns {until_ns} is not after the present {sim_ns}: name a later time")
+            problem = f"simulated_time_ns {until_ns} is not after the present {sim_ns}: name a later time"
+            raise InvalidInput(problem, metadata={"field": "simulated_time_ns"})
         self.until_ns = until_ns
         await self.resume()
 

@@ -101,7 +101,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
     async def Step(self, request: pb.StepRequest, context: Any) -> pb.StepResponse:
         authorize(current_principal(), "", Action.STEER)
         if request.windows > MAX_STEP_WINDOWS:
-            raise InvalidInput(f"windows is {request.windows}: step at most {MAX_STEP_WINDOWS} at once")
+            raise _invalid("windows", f"is {request.windows}: step at most {MAX_STEP_WINDOWS} at once")
         await self.clock.step(request.windows or 1)
         return pb.StepResponse(status=self._status())
 
@@ -122,7 +122,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
 
     async def WatchStatus(self, request: pb.WatchStatusRequest, context: Any) -> AsyncIterator[pb.WatchStatusResponse]:
         if request.interval_ms and request.interval_ms < MIN_WATCH_MS:
-            raise InvalidInput(f"interval_ms is {request.interval_ms}: must be 0 or at least {MIN_WATCH_MS}")
+            raise _invalid("interval_ms", f"is {request.interval_ms}: must be 0 or at least {MIN_WATCH_MS}")
         interval_s = (request.interval_ms or DEFAULT_WATCH_MS) / 1_000
         while not self._ending.is_set():
             status = self._status()
@@ -191,16 +191,20 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
             await asyncio.sleep(1.0)
 
 
+def _invalid(field: str, problem: str) -> InvalidInput:
+    return InvalidInput(f"{field} {problem}", metadata={"field": field})
+
+
 def _factor(speed: pb.Speed) -> float | None:
     which = speed.WhichOneof("speed")
     if which is None or (which == "max" and not speed.max):
-        raise InvalidInput("speed is empty: set factor, or max to true")
+        raise _invalid("speed", "is empty: set factor, or max to true")
     if which == "max":
         return None
     try:
         return parse_speed(speed.factor)
     except ValueError as error:
-        raise InvalidInput(f"speed.factor {speed.factor}: {error}") from None
+        raise _invalid("speed.factor", f"{speed.factor}: {error}") from None
 
 
 def _describe_run(status: pb.EngineStatus, driver: Driver) -> None:

@@ -22,13 +22,16 @@ class Listing:
         """What this shard trades."""
         return tuple(instrument for instrument in self.instruments if instrument.shard == self.shard)
 
-    def instrument(self, symbol: str) -> Instrument:
-        """The own instrument of that symbol; raises NotNow with WRONG_SHARD for another shard's, else InvalidInput."""
+    def instrument(self, symbol: str, field: str = "symbol") -> Instrument:
+        """The own instrument of that symbol; raises NotNow with WRONG_SHARD for another shard's, else InvalidInput.
+
+        `field` is where in the request the symbol stands.
+        """
         known = {instrument.symbol: instrument for instrument in self.instruments}
         if (instrument := known.get(symbol)) is None:
             names = ", ".join(known)
             message = f"symbol {symbol[:40]!r} is not traded here: give one of {names}"
-            raise InvalidInput(message, metadata={"field": "symbol"})
+            raise InvalidInput(message, metadata={"field": field})
         if instrument.shard != self.shard:
             message = f"symbol {symbol} is traded by shard {instrument.shard}, this is shard {self.shard}: ask that one"
             raise NotNow(message, reason="WRONG_SHARD", metadata={"symbol": symbol, "shard": str(instrument.shard)})

@@ -243,9 +243,9 @@ class Sequencer:
             commands[part.symbol] = rows
         return commands
 
-    def instrument(self, symbol: str) -> Instrument:
+    def instrument(self, symbol: str, field: str = "symbol") -> Instrument:
         """The instrument of that symbol; raises as `Listing.instrument` does where it is not this shard's."""
-        return self.instruments.get(symbol) or self.listing.instrument(symbol)
+        return self.instruments.get(symbol) or self.listing.instrument(symbol, field)
 
     def _again(self, run: RunFacts, window: int, digest: bytes) -> pb.TradeResponse:
         recorded = self._recorded.get(window)
@@ -270,7 +270,7 @@ class Sequencer:
         try:
             uuid.UUID(opened.run)
         except ValueError:
-            raise InvalidInput(f"run is {opened.run[:40]!r}: give a UUID") from None
+            raise InvalidInput(f"run is {opened.run[:40]!r}: give a UUID", metadata={"field": "run"}) from None
         if opened.term < 1 or opened.start_time_ns < 0 or opened.lookahead_ns < 1 or not opened.instance:
             raise InvalidInput(
                 "open needs term (1 or more), instance, start_time_ns (0 or more) and lookahead_ns (1 or more)"

@@ -51,7 +51,7 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
     async def StreamTicks(self, request: pb.StreamTicksRequest, context: Context) -> AsyncIterator[pb.StreamTicksResponse]:
         tape = self.sequencer.tape
         for symbol in request.symbols:
-            self.sequencer.instrument(symbol)
+            self.sequencer.instrument(symbol, "symbols")
         if tape.ended.is_set() and not request.reader:
             # A named one has come for the rest; any other would only come again and again.
             raise Away("the order book is shutting down", reason="SHUTTING_DOWN")

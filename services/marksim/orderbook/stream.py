@@ -35,7 +35,8 @@ class TickReader:
         enum_number(request.delivery, dict(pb.Delivery.items()), "delivery")
         self._latest = request.delivery == pb.DELIVERY_LATEST
         if request.batch_interval_ms > MAX_BATCH_MS:
-            raise InvalidInput(f"batch_interval_ms is {request.batch_interval_ms}: give at most {MAX_BATCH_MS}")
+            problem = f"batch_interval_ms is {request.batch_interval_ms}: give at most {MAX_BATCH_MS}"
+            raise InvalidInput(problem, metadata={"field": "batch_interval_ms"})
         self.batch_s = request.batch_interval_ms / 1_000
         self._dropped = 0
         self._announced = 0
@@ -92,7 +93,7 @@ class TickReader:
         tape, ring = self._tape, self._tape.ring
         after = request.after_window if request.HasField("after_window") else -1
         if after < -1:
-            raise InvalidInput(f"after_window is {after}: give a window, or -1 for none")
+            raise _after_window(after, "give a window, or -1 for none")
         if request.after_run:
             run = tape.known(request.after_run)
             if run is None:
@@ -101,7 +102,7 @@ class TickReader:
                 self._begin_at_oldest(tell=False)
                 return
             if after > run.last_window:
-                raise InvalidInput(f"after_window is {after}: the last window of run {run.run} is {run.last_window}")
+                raise _after_window(after, f"the last window of run {run.run} is {run.last_window}")
             self._position, self._had = (run.number, after), run
             self._cursor = ring.after(run.number, after)
             if ring.evicted is not None and ring.evicted > self._position:
@@ -247,6 +248,10 @@ async def _wait(event: asyncio.Event, timeout_s: float) -> None:
         pass
 
 
+def _after_window(after: int, problem: str) -> InvalidInput:
+    return InvalidInput(f"after_window is {after}: {problem}", metadata={"field": "after_window"})
+
+
 def _segments(parts: Sequence[int]) -> tuple[Segment, ...]:
     if not parts:
         return PARTS[pb.FRAME_PART_TICKS]
@@ -258,5 +263,6 @@ def _segments(parts: Sequence[int]) -> tuple[Segment, ...]:
 def _symbol_numbers(tape: Tape, symbols: Sequence[str]) -> frozenset[int]:
     for symbol in symbols:
         if symbol not in tape.symbols:
-            raise InvalidInput(f"symbol {symbol[:40]!r} is not traded here: give one of {', '.join(tape.symbols)}")
+            problem = f"symbol {symbol[:40]!r} is not traded here: give one of {', '.join(tape.symbols)}"
+            raise InvalidInput(problem, metadata={"field": "symbols"})
     return frozenset(number for number, symbol in enumerate(tape.symbols) if not symbols or symbol in symbols)
