@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 
+import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
@@ -85,6 +86,28 @@ async def test_a_refusal_is_shown_with_the_servers_words() -> None:
         async with reading(f"ws://127.0.0.1:{port}") as history:
             await until(lambda: history.status.state() == "away")
             assert "HTTP 400: no such field: seq" in history.status.sentence()
+
+
+@pytest.mark.parametrize("target", ["http://127.0.0.1:1/", "ws://.foo/", "ws://127.0.0.1:99999/", "ws://[half/"])
+async def test_a_redirect_to_what_is_no_address_does_not_end_it(target: str) -> None:
+    """It says so, and tries again."""
+    attempts = 0
+
+    def redirect(connection: ServerConnection, request: Request) -> Response:
+        nonlocal attempts
+        attempts += 1
+        response = connection.respond(HTTPStatus.FOUND, "over there\n")
+        response.headers["Location"] = target
+        return response
+
+    async def never(connection: ServerConnection) -> None:
+        raise AssertionError("redirected connections are not served")
+
+    async with serve(never, "127.0.0.1", 0, process_request=redirect) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        async with reading(f"ws://127.0.0.1:{port}") as history:
+            await until(lambda: attempts >= 2)
+            assert "leads to no WebSocket server: " in history.status.sentence()
 
 
 async def test_something_that_is_no_websocket_server_is_named_so() -> None:

@@ -25,10 +25,13 @@ def test_a_port_in_use_ends_the_start_with_a_sentence(capsys: pytest.CaptureFixt
     assert capsys.readouterr().err.startswith(f"marksim dashboard: port {port} on 127.0.0.1 is in use; ")
 
 
-def test_a_wrong_feed_address_ends_the_start_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "feed", ["localhost:8765", "ws://", "ws://.foo/", "ws://localhost:99999/", "ws://localhost:0/", "ws://[::1/"]
+)
+def test_a_wrong_feed_address_ends_the_start_with_a_sentence(feed: str, capsys: pytest.CaptureFixture[str]) -> None:
     """It names the flag and shows how an address is written."""
     with pytest.raises(SystemExit) as ended:
-        load_settings(DashboardSettings, "dashboard", ["--feed", "localhost:8765"])
+        load_settings(DashboardSettings, "dashboard", ["--feed", feed])
     assert ended.value.code == 2
     error = capsys.readouterr().err
     assert "--feed" in error and "ws://host:port/" in error

@@ -74,8 +74,13 @@ def feed_url(address: str) -> str:
 
     Raises ValueError, with a sentence, for what is no WebSocket address.
     """
-    parts = urlsplit(address)
-    if parts.scheme not in {"ws", "wss"} or not parts.hostname:
+    try:
+        parts = urlsplit(address)
+        # Both are only read when asked for: a port beyond 65535 and a name that no DNS can hold.
+        good = parts.scheme in {"ws", "wss"} and parts.port != 0 and bool((parts.hostname or "").encode("idna"))
+    except ValueError as error:
+        raise ValueError(f"{address!r} is no WebSocket address ({error}); write it as ws://host:port/") from None
+    if not good:
         raise ValueError(f"{address!r} is no WebSocket address; write it as ws://host:port/")
     query = parse_qsl(parts.query, keep_blank_values=True)
     if not any(key == "fields" for key, _ in query):

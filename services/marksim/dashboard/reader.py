@@ -4,8 +4,8 @@ import asyncio
 import random
 from collections.abc import Callable
 
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 
 from marksim.dashboard.frames import feed_url
 from marksim.dashboard.history import History
@@ -41,11 +41,11 @@ async def read_feed(
 
 async def _read_once(url: str, address: str, history: History) -> str:
     """One connection from its opening to its end; returns why it ended, as a sentence."""
+    opened = await _open(url, address)
+    if isinstance(opened, str):
+        return opened
     try:
-        # Proxies of the environment are for the outside world; a feed is on this machine or in this cluster.
-        async with connect(
-            url, open_timeout=_OPEN_TIMEOUT_S, max_size=_LARGEST_MESSAGE_BYTES, compression=None, proxy=None
-        ) as socket:
+        async with opened as socket:
             history.opened()
             async for message in socket:
                 history.receive(message)
@@ -53,6 +53,15 @@ async def _read_once(url: str, address: str, history: History) -> str:
     except ConnectionClosed as closed:
         frame = closed.rcvd or closed.sent
         return f"The connection to {address} broke ({_code(frame.code, frame.reason) if frame else 'no closing frame'})."
+
+
+async def _open(url: str, address: str) -> ClientConnection | str:
+    """The open connection, or a sentence that says why there is none."""
+    try:
+        # Proxies of the environment are for the outside world; a feed is on this machine or in this cluster.
+        return await connect(
+            url, open_timeout=_OPEN_TIMEOUT_S, max_size=_LARGEST_MESSAGE_BYTES, compression=None, proxy=None
+        )
     except InvalidStatus as refusal:
         body = bytes(refusal.response.body or b"").decode(errors="replace").strip()[:_LONGEST_QUOTE]
         return f"{address} refused the connection: HTTP {refusal.response.status_code}{': ' + body if body else ''}."
@@ -62,6 +71,9 @@ async def _read_once(url: str, address: str, history: History) -> str:
         return f"{address} did not answer within {_OPEN_TIMEOUT_S:.0f} s."
     except OSError as error:
         return f"Nobody answers at {address} ({_short(error)}). Is the market running? Start it: python -m marksim.main."
+    except (WebSocketException, ValueError) as error:
+        # Where a server sends us to (a redirect) may be no address at all, and only the attempt tells.
+        return f"{address} leads to no WebSocket server: {str(error)[:_LONGEST_QUOTE]}."
 
 
 def _code(code: int | None, reason: str | None) -> str:
