@@ -1,7 +1,10 @@
 """The dashboard as a service."""
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -15,14 +18,15 @@ from tests.dashboard.fake_feed import FakeFeed, text
 from tests.dashboard.test_web import get
 
 
-def test_a_port_in_use_ends_the_start_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 2 and one line on stderr that says what to do."""
+def test_a_port_in_use_ends_the_start_with_a_sentence() -> None:
+    """Exit code 2 and one line on stderr that says whose it is and what to do."""
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(SystemExit) as ended:
-            DashboardService(DashboardSettings(port=port))
-    assert ended.value.code == 2
-    assert capsys.readouterr().err.startswith(f"marksim dashboard: port {port} on 127.0.0.1 is in use; ")
+        command = [sys.executable, "-m", "marksim.dashboard", "--grpc-port", "0", "--http-port", "0", "--port", str(port)]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
+    assert ended.returncode == 2
+    owner = f"process {os.getpid()} "
+    assert ended.stderr.splitlines()[-1].startswith(f"marksim dashboard: port {port} is in use by {owner}")
 
 
 @pytest.mark.parametrize(

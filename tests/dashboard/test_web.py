@@ -1,5 +1,6 @@
 """The page and its batch route over HTTP."""
 
+import os
 import re
 import socket
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ import orjson
 import pytest
 
 from marksim.dashboard.history import History
-from marksim.dashboard.web import PortInUseError, WebServer, bind, make_app
+from marksim.dashboard.web import WebServer, bind, make_app
+from marksim.runtime.ports import CannotListen
 from tests.dashboard.fake_feed import text
 
 
@@ -71,10 +73,12 @@ def test_a_pod_serves_on_all_addresses(host: str, reached: list[str]) -> None:
 
 
 def test_a_port_in_use_is_a_sentence() -> None:
-    """It names the port and the flag."""
+    """It names the port, who has it and the flag, as for every service."""
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(PortInUseError, match=rf"port {port} on 127.0.0.1 is in use; .*--port"):
+        with pytest.raises(
+            CannotListen, match=rf"port {port} is in use by process {os.getpid()} \(.*\); --port chooses another"
+        ):
             bind("", port)
 
 

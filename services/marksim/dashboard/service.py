@@ -1,7 +1,6 @@
 """The dashboard service: reads the feed beside the gRPC server, and serves the page from threads."""
 
 import asyncio
-import sys
 from collections.abc import Iterable, Sequence
 
 import grpc
@@ -13,11 +12,10 @@ from marksim.dashboard.history import History
 from marksim.dashboard.reader import read_feed
 from marksim.dashboard.settings import DashboardSettings
 from marksim.dashboard.status import Link
-from marksim.dashboard.web import PortInUseError, WebServer, bind
+from marksim.dashboard.web import WebServer, bind
 from marksim.runtime.logs import get_logger
 from marksim.runtime.metrics import Store, StoreKind
 from marksim.runtime.serve import Lifecycle
-from marksim.runtime.settings import EXIT_USAGE
 
 
 class DashboardService:
@@ -25,11 +23,7 @@ class DashboardService:
 
     def __init__(self, settings: DashboardSettings) -> None:
         self._settings = settings
-        try:
-            sockets = bind(settings.host, settings.port)
-        except PortInUseError as error:
-            sys.stderr.write(f"marksim dashboard: {error}\n")
-            raise SystemExit(EXIT_USAGE) from None
+        sockets = bind(settings.host, settings.port)
         self.history = History(settings.feed)
         self._web = WebServer(self.history, sockets)
         self._serving = False

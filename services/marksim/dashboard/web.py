@@ -1,6 +1,5 @@
 """The dashboard's HTTP server: the Dash page, and the one route that its script polls."""
 
-import errno
 import socket
 from threading import Thread
 
@@ -11,13 +10,10 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from marksim.dashboard.batch import DEFAULT_INTERVAL, BatchBuilder, Cursor
 from marksim.dashboard.history import History
 from marksim.dashboard.page import make_page
+from marksim.runtime.ports import addresses, bindable, bound_socket, port_in_use
 
 BATCH_PATH = "/batch"
-_LOOPBACK = ("127.0.0.1", "::1")
-
-
-class PortInUseError(OSError):
-    """The dashboard's port is taken. Its text is a sentence that says what to do."""
+_FLAG = "--port"
 
 
 def make_app(history: History) -> Dash:
@@ -57,29 +53,23 @@ def _cursor(arguments: dict[str, str]) -> Cursor:
 def bind(host: str, port: int) -> list[socket.socket]:
     """Listening sockets on `host`, or on both loopback addresses where it is empty. Port 0 takes any free one.
 
-    Raises PortInUseError where the port is taken, OSError where the address is not this machine's.
+    Raises CannotListen.
     """
     sockets: list[socket.socket] = []
-    for address in (host,) if host else _LOOPBACK:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((address, port))
-            listener.listen(128)
-        except OSError as error:
-            listener.close()
-            if address == "::1" and error.errno != errno.EADDRINUSE:
+    try:
+        for address in addresses(host):
+            if not bindable(address, port, _FLAG):
                 continue  # a machine without IPv6
-            for other in sockets:
-                other.close()
-            if error.errno == errno.EADDRINUSE:
-                raise PortInUseError(
-                    f"port {port} on {address} is in use; stop what listens there or give another one with --port"
-                ) from None
-            raise
-        sockets.append(listener)
-        port = listener.getsockname()[1]
+            sockets.append(bound_socket(address, port))
+            sockets[-1].listen(128)
+            port = sockets[-1].getsockname()[1]
+    except BaseException as error:
+        for listener in sockets:
+            listener.close()
+        if isinstance(error, OSError):
+            # Taken since it was asked.
+            raise port_in_use(port, _FLAG) from None
+        raise
     return sockets
 
 
