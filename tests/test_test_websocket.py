@@ -5,9 +5,11 @@ import json
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
 
 from marksim.test_websocket import Summary, parse_tick
 
@@ -86,12 +88,42 @@ async def test_violation_fails() -> None:
     assert "1 of 2 messages break the format" in output
 
 
-async def test_wrong_address() -> None:
+@pytest.mark.parametrize("url", ["localhost:8765", "ws://.foo/", "ws://localhost:99999/"])
+async def test_wrong_address(url: str) -> None:
     """An address that is none ends it with 1 and an example."""
-    code, output = await run_client("localhost:8765")
+    code, output = await run_client(url)
     assert code == 1
     assert "ws://localhost:8765" in output
     assert "Traceback" not in output
+
+
+async def test_refusal() -> None:
+    """A server that refuses the URL is quoted, since its sentence says what to change."""
+
+    def refuse(connection: ServerConnection, _: Request) -> Response:
+        return connection.respond(HTTPStatus.BAD_REQUEST, "The symbols are BTC/USD, ETH/USD.\n")
+
+    async def never(_: ServerConnection) -> None:
+        raise AssertionError("refused connections are not served")
+
+    async with serve(never, "127.0.0.1", 0, process_request=refuse) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        code, output = await run_client(f"ws://127.0.0.1:{port}/?symbols=DOGE/USD")
+    assert code == 1
+    assert "(HTTP 400): The symbols are BTC/USD, ETH/USD." in output
+
+
+async def test_asked_for_fields_are_right() -> None:
+    """With `?fields=` the messages that have these keys behind the nine, in that order, keep the format; others do not."""
+    asked = {**TICK, "seq": 7, "epoch": "run-1"}
+    turned = {**TICK, "epoch": "run-1", "seq": 7}
+    async with server_of([json.dumps(tick) for tick in (asked, asked)]) as url:
+        code, _ = await run_client(url + "/?symbols=BTC/USD&fields=seq,epoch")
+    async with server_of([json.dumps(tick) for tick in (asked, turned, TICK)]) as url:
+        wrong_code, output = await run_client(url + "/?fields=seq,epoch")
+    assert (code, wrong_code) == (0, 1)
+    assert "2 of 3 messages break the format" in output
+    assert "not the nine keys in their order and then seq, epoch" in output
 
 
 @pytest.mark.parametrize(

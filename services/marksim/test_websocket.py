@@ -8,12 +8,14 @@ import asyncio
 import json
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
+from urllib.parse import parse_qs, urlsplit
 
 import typer
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 KEYS = (
     "timestamp",
@@ -30,6 +32,7 @@ _CONNECT_TIMEOUT_S = 5.0
 _FIRST_TICKS_SHOWN = 10
 _SHOW_EVERY_S = 0.2
 _VIOLATIONS_SHOWN = 5
+_REFUSAL_SHOWN = 300
 
 
 class SmokeFailure(Exception):
@@ -52,8 +55,9 @@ class Range:
 
 @dataclass
 class Summary:
-    """What came over one connection."""
+    """What came over one connection whose URL asked for `extra_keys`."""
 
+    extra_keys: Sequence[str] = ()
     ticks: int = 0
     trades: int = 0
     seconds: float = 0.0
@@ -65,7 +69,7 @@ class Summary:
     def add(self, message: str | bytes) -> dict[str, Any] | None:
         """Count one message; returns it parsed, or None where it breaks the format."""
         self.ticks += 1
-        tick, wrong = parse_tick(message)
+        tick, wrong = parse_tick(message, self.extra_keys)
         if tick is not None:
             symbol, timestamp = tick["symbol"], tick["timestamp"]
             if timestamp < self._last_timestamp.get(symbol, timestamp):
@@ -94,14 +98,24 @@ class Summary:
         return lines
 
 
-def parse_tick(message: str | bytes) -> tuple[dict[str, Any] | None, str]:
-    """Read one message: (tick, "") where it keeps the format, else (None, what is wrong with it)."""
+def extra_keys_of(url: str) -> tuple[str, ...]:
+    """The keys that the URL asks for behind the nine (`?fields=seq,epoch`), in its order."""
+    asked = parse_qs(urlsplit(url).query).get("fields", [""])[0]
+    return tuple(asked.split(",")) if asked else ()
+
+
+def parse_tick(message: str | bytes, extra_keys: Sequence[str] = ()) -> tuple[dict[str, Any] | None, str]:
+    """Read one message: (tick, "") where it keeps the format, else (None, what is wrong with it).
+
+    The format is the nine keys and then `extra_keys`, in this order.
+    """
     try:
         tick = json.loads(message)
     except ValueError:
         return None, f"not JSON: {message[:80]!r}"
-    if not isinstance(tick, dict) or tuple(tick) != KEYS:
-        return None, f"not the nine keys in their order: {message[:200]!r}"
+    if not isinstance(tick, dict) or tuple(tick) != (*KEYS, *extra_keys):
+        then = f" and then {', '.join(extra_keys)}" if extra_keys else ""
+        return None, f"not the nine keys in their order{then}: {message[:300]!r}"
     if not isinstance(tick["symbol"], str) or not tick["symbol"]:
         return None, f"symbol is {tick['symbol']!r}, not a name"
     for key in KEYS[2:]:
@@ -121,34 +135,46 @@ async def watch(url: str, seconds: float) -> Summary:
 
     Raises SmokeFailure where nothing listens at the address or the server ends the connection before a tick.
     """
-    summary = Summary()
+    websocket = await _connect(url)
+    summary = Summary(extra_keys_of(url))
+    async with websocket:
+        print(f"Connected to {url}; reading for {seconds:g} s.")
+        start = time.monotonic()
+        try:
+            async with asyncio.timeout(seconds):
+                shown_at = 0.0
+                async for message in websocket:
+                    tick = summary.add(message)
+                    now = time.monotonic()
+                    if tick and (summary.ticks <= _FIRST_TICKS_SHOWN or now - shown_at >= _SHOW_EVERY_S):
+                        print(_tick_line(tick))
+                        shown_at = now
+        except TimeoutError:
+            pass
+        except ConnectionClosed as closed:
+            raise SmokeFailure(f"The server ended the connection: {closed}.") from closed
+        summary.seconds = time.monotonic() - start
+    return summary
+
+
+async def _connect(url: str) -> ClientConnection:
     try:
-        async with connect(url, open_timeout=_CONNECT_TIMEOUT_S) as websocket:
-            print(f"Connected to {url}; reading for {seconds:g} s.")
-            start = time.monotonic()
-            try:
-                async with asyncio.timeout(seconds):
-                    shown_at = 0.0
-                    async for message in websocket:
-                        tick = summary.add(message)
-                        now = time.monotonic()
-                        if tick and (summary.ticks <= _FIRST_TICKS_SHOWN or now - shown_at >= _SHOW_EVERY_S):
-                            print(_tick_line(tick))
-                            shown_at = now
-            except TimeoutError:
-                pass
-            except ConnectionClosed as closed:
-                raise SmokeFailure(f"The server ended the connection: {closed}.") from closed
-            summary.seconds = time.monotonic() - start
-    except InvalidURI as error:
-        raise SmokeFailure(f"--url {url} is not a WebSocket address; an example: ws://localhost:8765") from error
+        return await connect(url, open_timeout=_CONNECT_TIMEOUT_S)
+    except InvalidStatus as refusal:
+        said = bytes(refusal.response.body or b"").decode(errors="replace").strip()[:_REFUSAL_SHOWN]
+        status = f"HTTP {refusal.response.status_code}"
+        raise SmokeFailure(
+            f"What listens at {url} refused the connection ({status}): {said or 'no reason given.'}"
+        ) from refusal
+    except InvalidHandshake as error:
+        raise SmokeFailure(f"What listens at {url} did not accept the connection: {error}.") from error
     except (OSError, TimeoutError) as error:
         raise SmokeFailure(
             f"Nothing answers at {url} ({_cause(error)}). Start the market first: python -m marksim.main"
         ) from error
-    except InvalidHandshake as error:
-        raise SmokeFailure(f"What listens at {url} did not accept the connection: {error}.") from error
-    return summary
+    except (InvalidURI, ValueError) as error:
+        # A port beyond 65535 and a name that no DNS can hold are found out only by the attempt.
+        raise SmokeFailure(f"--url {url} is not a WebSocket address; an example: ws://localhost:8765") from error
 
 
 def _cause(error: BaseException) -> str:
