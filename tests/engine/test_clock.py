@@ -125,7 +125,8 @@ async def test_resume_ends_a_step_and_paces_from_where_it_stands() -> None:
     stepping = asyncio.create_task(clock.step(72_000))
     await loop.until(50)
     await clock.resume()
-    await asyncio.wait_for(stepping, 1)
+    with pytest.raises(NotNow, match="of 72000 windows"):
+        await asyncio.wait_for(stepping, 1)
     present = loop.windows
     assert present < 72_000
     await asyncio.wait_for(loop.until(present + 20), 5)
@@ -143,10 +144,30 @@ async def test_pause_ends_a_step_and_a_second_step_is_refused_meanwhile() -> Non
     with pytest.raises(NotNow, match="another step is under way"):
         await clock.step(1)
     await clock.pause()
-    await asyncio.wait_for(stepping, 1)
+    with pytest.raises(NotNow, match="the step was ended after") as caught:
+        await asyncio.wait_for(stepping, 1)
     present = loop.windows
+    assert (caught.value.reason, caught.value.metadata) == ("STEP_INTERRUPTED", {"windows_done": str(present)})
     await turns()
     assert loop.windows == present
+    await loop.end()
+
+
+async def test_a_step_that_was_ended_does_not_end_the_next() -> None:
+    """Even if that one begins before the caller of the first has heard."""
+    clock = Clock(None)
+    clock.paused = True
+    loop = Loop(clock)
+    await asyncio.sleep(0)
+    first = asyncio.create_task(clock.step(10_000_000))
+    await loop.until(5)
+    # Both begin before the first step's caller has its turn.
+    pausing, second = asyncio.create_task(clock.pause()), asyncio.create_task(clock.step(3))
+    await asyncio.wait_for(second, 1)
+    with pytest.raises(NotNow, match="the step was ended") as caught:
+        await first
+    assert loop.windows == int(caught.value.metadata["windows_done"]) + 3
+    await pausing
     await loop.end()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from dataclasses import dataclass
 
 from marksim.core.errors import InvalidInput, NotNow
 from marksim.core.sim.pacing import Pacer
@@ -11,6 +12,14 @@ NAP_S = 0.05
 """Longest sleep at a time, so that a command is obeyed soon at any speed."""
 MEASURE_S = 10.0
 PAUSE_WAIT_S = 2.0
+
+
+@dataclass(slots=True, eq=False)
+class Step:
+    """So many windows of a paused market, and how many of them are done."""
+
+    windows: int
+    done: int = 0
 
 
 class Clock:
@@ -22,7 +31,7 @@ class Clock:
         self.stopping = False
         self.until_ns: int | None = None
         self.idle_s = 0.0
-        self._steps = 0
+        self._step: Step | None = None
         self._held = False
         self._interrupted = False
         self._interrupting: asyncio.Task[None] | None = None
@@ -52,9 +61,9 @@ class Clock:
     async def wait_for(self, start_ns: int, end_ns: int) -> bool:
         """Wait until the window [start, end) may run; False where the engine is to stop, or to look at its books."""
         while not self.stopping and not self._interrupted:
-            if self.paused and not self._steps:
+            if self.paused and self._step is None:
                 await self._hold(start_ns)
-            elif self._steps or await self._is_due(end_ns):
+            elif self._step is not None or await self._is_due(end_ns):
                 break
         interrupted, self._interrupted = self._interrupted, False
         return not self.stopping and not interrupted
@@ -66,9 +75,10 @@ class Clock:
             self._samples.append((now, end_ns))
             while now - self._samples[0][0] > MEASURE_S:
                 self._samples.popleft()
-        if self._steps:
-            self._steps -= 1
-            if not self._steps:
+        if self._step is not None:
+            self._step.done += 1
+            if self._step.done == self._step.windows:
+                self._step = None
                 await self._notify()
 
     async def pause(self) -> None:
@@ -76,7 +86,7 @@ class Clock:
 
         It ends a step that is under way and forgets a run-until.
         """
-        self.paused, self.until_ns, self._steps = True, None, 0
+        self.paused, self.until_ns, self._step = True, None, None
         await self._notify()
         try:
             async with asyncio.timeout(PAUSE_WAIT_S), self._changed:
@@ -87,25 +97,32 @@ class Clock:
     async def resume(self) -> None:
         """Let a paused clock go on from where it stands; it ends a step that is under way."""
         if self.paused:
-            self.paused, self._steps, self._held = False, 0, False
+            self.paused, self._step, self._held = False, None, False
             await self._notify()
 
     async def step(self, windows: int) -> None:
         """Run windows of a paused market, one after the other and without pacing; returns when they are done.
 
-        A caller that leaves ends its step. Raises NotNow where the market runs, or another step does.
+        A caller that leaves ends its step. Raises NotNow where the market runs, another step does, or this one is ended
+        before its time (STEP_INTERRUPTED, with what was done until then).
         """
         if not self.paused:
             raise NotNow("the market is running: pause it before stepping", reason="NOT_PAUSED")
-        if self._steps:
+        if self._step is not None:
             raise NotNow("another step is under way: wait for its end, or pause to end it", reason="STEP_UNDER_WAY")
-        self._steps, self._held = windows, False
+        step = self._step = Step(windows)
+        self._held = False
         try:
             await self._notify()
             async with self._changed:
-                await self._changed.wait_for(lambda: not self._steps or self.stopping)
+                await self._changed.wait_for(lambda: self._step is not step or self.stopping)
         finally:
-            self._steps = 0
+            # Another may have begun since this one ended.
+            if self._step is step:
+                self._step = None
+        if step.done < windows:
+            message = f"the step was ended after {step.done} of {windows} windows: by a pause, a resume or the engine's end"
+            raise NotNow(message, reason="STEP_INTERRUPTED", metadata={"windows_done": str(step.done)})
 
     async def set_factor(self, factor: float | None, sim_ns: int) -> None:
         """Change the speed; a window that waits is obeyed at the new one."""
@@ -145,7 +162,9 @@ class Clock:
         self._held = True
         await self._notify()
         async with self._changed:
-            await self._changed.wait_for(lambda: not self.paused or self._steps > 0 or self.stopping or self._interrupted)
+            await self._changed.wait_for(
+                lambda: not self.paused or self._step is not None or self.stopping or self._interrupted
+            )
         self._held = False
         self.restart(sim_ns)
 

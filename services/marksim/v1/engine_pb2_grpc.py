@@ -103,7 +103,8 @@ class EngineServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Step(self, request, context):
-        """Step runs a number of windows of a paused market, as fast as it can, and returns when they are done.
+        """Step runs a number of windows of a paused market, as fast as it can, and returns when they are done. FAILED_PRECONDITION with
+        STEP_INTERRUPTED and windows_done: a Pause or Resume ended it before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,9 @@ class EngineServiceStub:
     Resume: _grpc.UnaryUnaryMultiCallable[_engine_pb2.ResumeRequest, _engine_pb2.ResumeResponse]
     """Resume lets a paused clock go on, without catching up."""
     Step: _grpc.UnaryUnaryMultiCallable[_engine_pb2.StepRequest, _engine_pb2.StepResponse]
-    """Step runs a number of windows of a paused market, as fast as it can, and returns when they are done."""
+    """Step runs a number of windows of a paused market, as fast as it can, and returns when they are done. FAILED_PRECONDITION with
+    STEP_INTERRUPTED and windows_done: a Pause or Resume ended it before.
+    """
     SetSpeed: _grpc.UnaryUnaryMultiCallable[_engine_pb2.SetSpeedRequest, _engine_pb2.SetSpeedResponse]
     """SetSpeed changes the speed without a jump in simulated time."""
     RunUntil: _grpc.UnaryUnaryMultiCallable[_engine_pb2.RunUntilRequest, _engine_pb2.RunUntilResponse]
@@ -62,7 +64,9 @@ class EngineServiceAsyncStub(EngineServiceStub):
     Resume: _aio.UnaryUnaryMultiCallable[_engine_pb2.ResumeRequest, _engine_pb2.ResumeResponse]  # type: ignore[assignment]
     """Resume lets a paused clock go on, without catching up."""
     Step: _aio.UnaryUnaryMultiCallable[_engine_pb2.StepRequest, _engine_pb2.StepResponse]  # type: ignore[assignment]
-    """Step runs a number of windows of a paused market, as fast as it can, and returns when they are done."""
+    """Step runs a number of windows of a paused market, as fast as it can, and returns when they are done. FAILED_PRECONDITION with
+    STEP_INTERRUPTED and windows_done: a Pause or Resume ended it before.
+    """
     SetSpeed: _aio.UnaryUnaryMultiCallable[_engine_pb2.SetSpeedRequest, _engine_pb2.SetSpeedResponse]  # type: ignore[assignment]
     """SetSpeed changes the speed without a jump in simulated time."""
     RunUntil: _aio.UnaryUnaryMultiCallable[_engine_pb2.RunUntilRequest, _engine_pb2.RunUntilResponse]  # type: ignore[assignment]
@@ -105,7 +109,9 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _engine_pb2.StepRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_engine_pb2.StepResponse, _abc.Awaitable[_engine_pb2.StepResponse]]:
-        """Step runs a number of windows of a paused market, as fast as it can, and returns when they are done."""
+        """Step runs a number of windows of a paused market, as fast as it can, and returns when they are done. FAILED_PRECONDITION with
+        STEP_INTERRUPTED and windows_done: a Pause or Resume ended it before.
+        """
 
     @_abc_1.abstractmethod
     def SetSpeed(
