@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc.aio
 import pytest
@@ -227,11 +228,22 @@ async def test_watch_status_streams_and_ends_with_the_service() -> None:
         assert second.status.simulated_time_ns >= first.status.simulated_time_ns
 
 
-def test_an_unreadable_scenario_ends_the_start_with_exit_code_2() -> None:
-    """With the sentence of the scenario loader in the log."""
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"scenario": "nowhere"}, "--scenario, --set or --seed is wrong: "),
+        ({"symbols": ["DOGE/USD"]}, "--symbols is wrong: "),
+    ],
+)
+def test_a_wrong_scenario_ends_the_start_with_one_line(
+    settings: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And exit code 2: a sentence that names the flag, whatever the format of the log."""
     with pytest.raises(SystemExit) as caught:
-        EngineService(EngineSettings(scenario="nowhere"))
+        EngineService(EngineSettings(**settings))
     assert caught.value.code == 2
+    line = capsys.readouterr().err
+    assert line.startswith(f"marksim engine: {said}") and line.count("\n") == 1
 
 
 def test_a_speed_that_is_none_is_refused_by_the_settings() -> None:

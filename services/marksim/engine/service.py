@@ -2,8 +2,9 @@
 
 import asyncio
 import math
+import sys
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc.aio
 from prometheus_client import REGISTRY
@@ -15,7 +16,6 @@ from marksim.engine.run import Driver
 from marksim.engine.settings import EngineSettings, parse_speed
 from marksim.engine.shard import Shard
 from marksim.runtime.identity import Action, authorize, current_principal
-from marksim.runtime.logs import get_logger
 from marksim.runtime.metrics import Store, StoreKind
 from marksim.runtime.serve import Lifecycle
 from marksim.runtime.settings import EXIT_USAGE
@@ -28,8 +28,6 @@ MAX_STEP_WINDOWS = 1_728_000
 """A simulated day of default windows."""
 MIN_WATCH_MS, DEFAULT_WATCH_MS = 100, 1_000
 
-log = get_logger(__name__)
-
 
 class EngineService(engine_pb2_grpc.EngineServiceServicer):
     """Steers the clock; what it steers is in `run.py` and `clock.py`."""
@@ -37,10 +35,12 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
     def __init__(self, settings: EngineSettings) -> None:
         try:
             self.scenario = load_scenario(settings.scenario, settings.set, settings.seed)
+        except MarksimError as error:
+            _refuse("--scenario, --set or --seed", error)
+        try:
             self.group = group_of(self.scenario, settings.symbols)
         except MarksimError as error:
-            log.error("scenario refused", reason=error.message)
-            raise SystemExit(EXIT_USAGE) from None
+            _refuse("--symbols", error)
         self.clock = Clock(parse_speed(settings.speed or self.scenario.speed))
         self.addresses = settings.orderbook
         self.driver: Driver | None = None
@@ -189,6 +189,12 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
             self._shares = (now[0] - spent[0], now[1] - spent[1], now[2] - spent[2])
             spent = now
             await asyncio.sleep(1.0)
+
+
+def _refuse(flag: str, error: MarksimError) -> NoReturn:
+    """As of any other wrong setting: one line for people, whatever the log's format."""
+    sys.stderr.write(f"marksim engine: {flag} is wrong: {error.message}\n")
+    raise SystemExit(EXIT_USAGE) from None
 
 
 def _invalid(field: str, problem: str) -> InvalidInput:
