@@ -26,7 +26,8 @@ def service(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     python.write_text(SERVICE)
     python.chmod(0o755)
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)}
-    command = ["/bin/sh", "-c", SCRIPT, "live-update", "edge", "--config", "x"]
+    # Under nohup SIGHUP is ignored, and a shell can't trap what was ignored at its start.
+    command = ["env", "--default-signal=HUP", "/bin/sh", "-c", SCRIPT, "live-update", "edge", "--config", "x"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True) as running:
         yield running
         # The service too, which would outlive the script.

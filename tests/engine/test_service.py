@@ -140,14 +140,17 @@ async def test_a_stream_that_breaks_while_paused_is_opened_again() -> None:
     async with _world() as world:
         await world.until(lambda: world.book.last_window > 10)
         await world.engine.Pause(pb.PauseRequest(), None)
-        before, told = await world.status(), len(world.book.paces)
+        # What was told of the pause may still be on its way.
+        await world.until(lambda: world.book.paces[-1:] == [True])
+        before = await world.status()
         await world.server.stop(None)
+        told = len(world.book.paces)
         await world.state(pb.CLOCK_STATE_WAITING)
         world.server, _ = await serve(world.book, world.port)
         await world.state(pb.CLOCK_STATE_PAUSED)
         after = await world.status()
         assert (after.run, after.runs, after.windows) == (before.run, 1, before.windows)
-        await world.until(lambda: world.book.paces[told:] == [True])
+        await world.until(lambda: True in world.book.paces[told:])
         await world.engine.Step(pb.StepRequest(windows=2), None)
         assert world.book.last_window == before.windows + 1
 
@@ -255,11 +258,13 @@ def test_a_speed_that_is_none_is_refused_by_the_settings() -> None:
 async def test_the_book_is_told_of_the_pause_that_run_until_ends_in() -> None:
     """So that outside orders get their answer at once."""
     async with _world() as world:
+        await world.until(lambda: world.book.last_window > 0)
         await world.engine.Pause(pb.PauseRequest(), None)
-        status = await world.status()
+        await world.until(lambda: world.book.paces[-1:] == [True])
+        status, told = await world.status(), len(world.book.paces)
         until_ns = status.simulated_time_ns + 10 * status.lookahead_ns
         await world.engine.RunUntil(pb.RunUntilRequest(simulated_time_ns=until_ns), None)
-        await world.until(lambda: world.book.paces[-2:] == [False, True])
+        await world.until(lambda: len(world.book.paces) >= told + 2 and world.book.paces[-2:] == [False, True])
         assert (await world.status()).simulated_time_ns == until_ns
 
 
