@@ -54,7 +54,7 @@ def allowed(objects: list[Object], direction: str, pod: Pod, other: Pod, port: i
     """Whether the policies that select `pod` let it be reached by (ingress), or reach (egress), `other` at a port."""
     side = {"ingress": "from", "egress": "to"}[direction]
     chosen = [one for one in of_kind(objects, "NetworkPolicy") if matches(one["spec"]["podSelector"], dict(pod.labels))]
-    rules = [rule for one in chosen for rule in one["spec"][direction]]
+    rules = [rule for one in chosen for rule in one["spec"].get(direction, [])]
     return not chosen or any(
         (side not in rule or any(is_peer(peer, other) for peer in rule[side]))
         and ("ports" not in rule or {"port": port, "protocol": protocol} in rule["ports"])
