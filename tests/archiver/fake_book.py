@@ -77,6 +77,8 @@ class FakeBook(rpc.OrderBookServiceServicer):
         self.missing: set[int] = set()
         self.ended = False
         """Whether streams end once they have brought everything, as of a book that shuts down."""
+        self.says_goodbye_after: int | None = None
+        """How often it is asked for its run before it says that the run has ended; None: that is up to `ended` alone."""
         self.promised = -1
         """The last window that it says is done, where that is more than it has."""
         self.requests: list[pb.StreamTicksRequest] = []
@@ -89,6 +91,9 @@ class FakeBook(rpc.OrderBookServiceServicer):
 
     async def GetRun(self, request: Any, context: Any) -> pb.GetRunResponse:
         last = max(self.done, self.promised)
+        if self.says_goodbye_after is not None:
+            self.ended = self.says_goodbye_after == 0
+            self.says_goodbye_after = max(0, self.says_goodbye_after - 1)
         return pb.GetRunResponse(run=self.run, last_window=last if last >= 0 else None, ended=self.ended)
 
     async def ConfirmWindow(self, request: pb.ConfirmWindowRequest, context: Any) -> pb.ConfirmWindowResponse:

@@ -201,3 +201,16 @@ async def test_a_full_disk_costs_time_but_no_row(tmp_path: Path, monkeypatch: py
         assert service.ready()
     for table in TABLES:
         assert archived(tmp_path, table) == served(table, 0, 100), table
+
+
+async def test_a_goodbye_a_moment_later_is_heard(tmp_path: Path) -> None:
+    """Where all are told to stop at once the archiver may be first: it waits for the book's word, and there is no gap."""
+    book = FakeBook(done=30)
+    async with serving(book) as address:
+        async with archiving(tmp_path, address):
+            await until(lambda: ("run-1", 30) in book.confirmed)
+            book.says_goodbye_after = 4
+        book.run, book.ended, book.says_goodbye_after = "run-2", False, None
+        async with archiving(tmp_path, address):
+            await until(lambda: ("run-2", 30) in book.confirmed)
+    assert gaps(tmp_path) == []

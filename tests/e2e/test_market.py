@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -19,7 +20,7 @@ from websockets.exceptions import ConnectionClosedError
 from marksim.runtime.channel import open_channel
 from marksim.test_websocket import KEYS, parse_tick
 from marksim.v1 import orderbook_pb2, orderbook_pb2_grpc, telemetry_pb2, telemetry_pb2_grpc, types_pb2
-from tests.e2e.market import SERVICES, Market, is_free, running_market
+from tests.e2e.market import SERVICES, Market, eventually, is_free, running_market
 from tests.examples.test_consumers import EXAMPLES, node_command
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
@@ -148,3 +149,19 @@ async def test_ctrl_c_ends_in_order(tmp_path: Path) -> None:
         assert time.monotonic() - start < 8
         assert not any(child.is_running() for child in children)
         assert list((market.data_dir / "archive").rglob("*.parquet")), market.output
+
+
+async def test_a_market_that_ended_in_order_leaves_no_gap(tmp_path: Path) -> None:
+    """The next market on the same archive is a run of its own: nothing of the one before is lost, and no error is said."""
+    archive = tmp_path / "data" / "archive"
+
+    async def stored(runs: int) -> bool:
+        return len(list((archive / "trades").glob("run=*"))) == runs
+
+    for runs in (1, 2):
+        with running_market(tmp_path, environment={"MARKSIM_ARCHIVER__ROTATE_S": "1"}) as market:
+            await market.running()
+            await eventually(partial(stored, runs))
+            assert await asyncio.to_thread(market.end) == 0
+            assert "error" not in market.output.lower(), market.output
+    assert list(archive.glob("gaps/**/*.parquet")) == []

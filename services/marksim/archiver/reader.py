@@ -27,6 +27,8 @@ LONGEST_WAIT_S: Final = 5.0
 CONFIRM_TIMEOUT_S: Final = 1.0
 LAST_FRAMES_S: Final = 1.5
 """For how long, once draining, the reader still takes what the book had done by then; the book's heartbeat is 1 s."""
+GOODBYE_S: Final = 1.0
+"""How long of that it waits for the book's word that the run has ended; GOODBYE_S / 20 between two questions."""
 ASK_TIMEOUT_S: Final = 5.0
 PARTS: Final = (
     pb.FRAME_PART_TICKS,
@@ -135,15 +137,25 @@ class BookReader:
         await self._draining.wait()
         try:
             async with asyncio.timeout(LAST_FRAMES_S):
-                present = await stub.GetRun(pb.GetRunRequest())
-                while not self._has(present):
-                    self._taken.clear()
-                    await self._taken.wait()
+                present = await self._caught_up(stub)
+                # Where all ends at once the book says goodbye a moment later, and the next start knows that nothing is lost.
+                goodbye_by = time.monotonic() + GOODBYE_S
+                while not present.ended and time.monotonic() < goodbye_by:
+                    await asyncio.sleep(GOODBYE_S / 20)
+                    present = await self._caught_up(stub)
                 if present.ended:
                     self._intake.end_in_order()
         except (TimeoutError, grpc.aio.AioRpcError) as error:
             log.info("the last frames did not come in time", orderbook=self._address, reason=peer_error(error))
         call.cancel()
+
+    async def _caught_up(self, stub: "rpc.OrderBookServiceAsyncStub") -> pb.GetRunResponse:
+        """What the book says of its run, once all that it has done by then is here."""
+        present = await stub.GetRun(pb.GetRunRequest())
+        while not self._has(present):
+            self._taken.clear()
+            await self._taken.wait()
+        return present
 
     def _has(self, present: pb.GetRunResponse) -> bool:
         run, window = self._intake.position or ("", -1)

@@ -5,8 +5,8 @@ from marksim.supervisor.ports import PortNeed
 from marksim.supervisor.settings import HTTP_CHILDREN, MainSettings
 
 # What reads ends before what it reads from, so that nothing is cut off: the edge says goodbye to its clients, the engine
-# stops the clock, the archiver writes what it has, and the book, which all of them read from, goes last.
-STAGES = (("memory", "edge"), ("engine",), ("archiver",), ("orderbook",))
+# stops the clock. Archiver and book go together: the book waits for the archiver, and the archiver for its goodbye.
+STAGES = (("memory", "edge"), ("engine",), ("archiver", "orderbook"))
 # Not a child: whoever starts it does so beside the market, before or after it, and it binds an address of its own.
 DASHBOARD = "localhost:50055"
 
