@@ -3,13 +3,14 @@
     kube_schemas.py FOLDER
 
 Kubernetes' own objects come from its OpenAPI file, those of the Gateway API and of the Prometheus operator from their
-CustomResourceDefinitions; all three are Go modules, so that Go fetches them and checks their sums.
+CustomResourceDefinitions; all three are Go modules, so that Go fetches them and checks their sums. The definitions go into
+FOLDER/definitions as well, for a cluster that lacks them.
 """
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,10 +92,10 @@ def own_kinds() -> Iterator[tuple[str, Schema]]:
             )
 
 
-def custom_kinds() -> Iterator[tuple[str, Schema]]:
+def custom_kinds(definitions: Iterable[str]) -> Iterator[tuple[str, Schema]]:
     """The same of what is defined by CustomResourceDefinitions."""
-    for module, path in CUSTOM:
-        definition = yaml.safe_load((fetched(module) / path).read_text(encoding="utf-8"))["spec"]
+    for text in definitions:
+        definition = yaml.safe_load(text)["spec"]
         for version in definition["versions"]:
             schema = strict(version["schema"]["openAPIV3Schema"])
             # What metadata holds is not part of a definition.
@@ -111,8 +112,11 @@ def file_name(kind: str, group: str, version: str) -> str:
 def main() -> None:
     """Write one file a kind."""
     folder = Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, schema in (*own_kinds(), *custom_kinds()):
+    definitions = {Path(path).name: (fetched(module) / path).read_text(encoding="utf-8") for module, path in CUSTOM}
+    (folder / "definitions").mkdir(parents=True, exist_ok=True)
+    for name, text in definitions.items():
+        (folder / "definitions" / name).write_text(text, encoding="utf-8")
+    for name, schema in (*own_kinds(), *custom_kinds(definitions.values())):
         (folder / name).write_text(json.dumps(schema), encoding="utf-8")
 
 
