@@ -10,6 +10,7 @@ Needs nothing but Python's standard library and pip.
 import argparse
 import ast
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -52,9 +53,15 @@ def builder() -> list[str]:
     if shutil.which("docker") and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0:
         return ["docker", "build"]
     if shutil.which("buildah"):
-        # A stage whose name comes from an argument counts as unused for it.
-        return ["buildah", "build", "--layers", "--skip-unused-stages=false"]
+        # A stage whose name comes from an argument counts as unused for it, and it does not fill in TARGETARCH there.
+        return ["buildah", "build", "--layers", "--skip-unused-stages=false", "--build-arg", f"TARGETARCH={architecture()}"]
     sys.exit("make image: needs a docker daemon that answers (docker info), or buildah; neither is here")
+
+
+def architecture() -> str:
+    """This machine's CPU as images name it."""
+    machine = platform.machine().lower()
+    return {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(machine, machine)
 
 
 def revision() -> str:

@@ -56,6 +56,7 @@ async def _look(table: Table, market: Release) -> None:
         return
     table.only = wanted
     quiet = asyncio.create_task(table.step("1b", "no restart in five minutes", partial(steps.stays_quiet, market)))
+    await table.step("1c", "kernels come from the image's cache", partial(steps.nothing_compiles, market))
     await table.step("2a", "helm test, running and paused", partial(steps.helm_test, market))
     await table.step("2b", "grpcurl lists, describes, trades", partial(steps.trade, market))
     await table.step("2c", "the first page's consumer", partial(steps.seed_consumer, market))

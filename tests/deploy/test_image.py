@@ -13,6 +13,8 @@ DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
 def test_base_is_an_argument_with_a_slim_default() -> None:
     """A site may bring its own base."""
     assert "ARG BASE=python:3.12-slim-bookworm\n" in DOCKERFILE
+    # With a value here Docker would build for that CPU everywhere.
+    assert "ARG TARGETARCH\n" in DOCKERFILE
     assert len(re.findall(r"^FROM \$\{BASE\} AS python-(amd64|arm64)$", DOCKERFILE, re.MULTILINE)) == 2
 
 
