@@ -214,3 +214,22 @@ async def test_a_goodbye_a_moment_later_is_heard(tmp_path: Path) -> None:
         async with archiving(tmp_path, address):
             await until(lambda: ("run-2", 30) in book.confirmed)
     assert gaps(tmp_path) == []
+
+
+async def test_a_run_and_a_gap_are_stored_at_once(tmp_path: Path) -> None:
+    """Long before the first file is due: a crash then hides neither that there was a run nor what is lost of it."""
+    book = FakeBook(done=60)
+    book.forgotten = 29
+    async with serving(book) as address, archiving(tmp_path, address, rotate_s=600):
+        await until(lambda: gaps(tmp_path) == [("run-1", None, 0, 29)])
+        assert files(tmp_path, "runs/run=run-1/**/part.parquet")
+
+
+async def test_a_short_run_is_said_to_have_ended_in_order(tmp_path: Path) -> None:
+    """Also where it ends before its first file is due."""
+    book = FakeBook(done=10)
+    async with serving(book) as address, archiving(tmp_path, address, rotate_s=600) as service:
+        await until(lambda: service.stores()[0].used > 0)
+        book.ended = True
+    row = read_table(files(tmp_path, "runs/run=run-1/**/part.parquet")[0]).to_pylist()[0]
+    assert row["ended"] == "in order"

@@ -199,7 +199,10 @@ class BookReader:
             if (begun := self._intake.position) is not None:
                 self._metrics.begins(begun[1])
             log.info("a run begins", orderbook=self._address, run=message.run, known=bool(stored))
-        if self._intake.lost(message):
+            # At once, lest a crash before the first file hide that there was a run.
+            await self._store(stub)
+        lost = self._intake.lost(message)
+        if lost:
             gap = message.gap
             last = gap.last_window if gap.HasField("last_window") else None
             log.error("windows are lost", run=gap.run, first_window=gap.first_window, last_window=last, reason=gap.reason)
@@ -209,7 +212,8 @@ class BookReader:
         self._taken.set()
         self._metrics.received(message, self._intake)
         old = time.monotonic() - self._opened_at >= self._settings.rotate_s
-        if old or self._intake.bytes >= self._settings.rotate_mib * (1 << 20):
+        # What is lost is told once and known nowhere else.
+        if lost or old or self._intake.bytes >= self._settings.rotate_mib * (1 << 20):
             await self._store(stub)
 
     async def _store(self, stub: "rpc.OrderBookServiceAsyncStub | None") -> None:
