@@ -45,6 +45,14 @@ def test_duckdb_queries_the_archive_in_place(tmp_path: Path) -> None:
         assert connection.execute(SPREAD.format(root=root)).fetchall() == [("BTC/USD", 30), ("ETH/USD", 30)]
 
 
+def test_duckdb_gives_times_to_python(tmp_path: Path) -> None:
+    """Times with a zone become datetimes, for which DuckDB needs pytz."""
+    with duckdb.connect() as connection:
+        query = f"SELECT min(ts) FROM read_parquet('{stored(tmp_path)}/trades/**/*.parquet')"
+        ((first,),) = connection.execute(query).fetchall()
+    assert first.tzinfo is not None
+
+
 def test_duckdb_reads_only_the_partitions_that_are_asked(tmp_path: Path) -> None:
     """A filter on symbol opens the files of that symbol alone."""
     root = stored(tmp_path)
