@@ -11,9 +11,25 @@ from typing import Any, Final, cast
 import pytest
 import yaml
 
+from marksim.archiver.settings import ArchiverSettings
+from marksim.dashboard.settings import DashboardSettings
+from marksim.edge.settings import EdgeSettings
+from marksim.engine.settings import EngineSettings
+from marksim.memory.settings import MemorySettings
+from marksim.orderbook.settings import OrderBookSettings
+from marksim.runtime.settings import ServiceSettings
+
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 CHART: Final = ROOT / "deploy" / "helm" / "marksim"
 COMPONENTS: Final = ("orderbook", "engine", "edge", "dashboard", "archiver", "memory")
+SETTINGS: Final[dict[str, type[ServiceSettings]]] = {
+    "archiver": ArchiverSettings,
+    "dashboard": DashboardSettings,
+    "edge": EdgeSettings,
+    "engine": EngineSettings,
+    "memory": MemorySettings,
+    "orderbook": OrderBookSettings,
+}
 VALUES: Final = {path.name.removesuffix("-values.yaml"): path for path in sorted((CHART / "ci").glob("*-values.yaml"))} | {
     "dev": CHART / "values-dev.yaml"
 }

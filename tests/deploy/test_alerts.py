@@ -32,7 +32,7 @@ def test_every_alert_says_what_and_where_to_read_on(rule: dict[str, Any]) -> Non
     assert rule["labels"]["severity"] in ("info", "warning", "critical")
     said = rule["annotations"]
     assert said["summary"].endswith(".") and said["description"].endswith(".")
-    page_name, anchor = said["runbook_url"].split("#")
+    page_name, anchor = said["runbook"].split("#")
     headings = re.findall(r"^### (\w+)$", (ROOT / page_name).read_text(), re.MULTILINE)
     assert anchor == rule["alert"].lower() and rule["alert"] in headings
 

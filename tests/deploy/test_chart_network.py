@@ -123,6 +123,29 @@ def test_consumers_of_the_feed_cannot_trade() -> None:
     assert not reaches(objects, dashboard, pod_of(objects, "engine"), 50052)
 
 
+@pytest.mark.parametrize(
+    ("feed", "port"),
+    [
+        ("ws://other-edge.elsewhere.svc:9000/", 9000),
+        ("wss://feed.example.com/?symbols=BTC/USD", 443),
+        ("ws://feed.example.com", 80),
+        ("wss://[2001:db8::1]:8765/", 8765),
+        ("ws://[2001:db8::1]/", 80),
+        ("wss://me:secret@feed.example.com?symbols=a:9", 443),
+    ],
+)
+def test_another_feed_is_reached_at_its_port_alone(feed: str, port: int) -> None:
+    """With dashboard.feed the dashboard, and nobody else, reaches the world at the port of that address."""
+    objects = render("default", "--set-string", f"dashboard.feed={feed}")
+    world = Pod((), "world")
+    for component in COMPONENTS:
+        assert allowed(objects, "egress", pod_of(objects, component), world, port) is (component == "dashboard")
+    assert not allowed(objects, "egress", pod_of(objects, "dashboard"), world, port + 1)
+    alone = render("default", "--set-string", f"dashboard.feed={feed}", "--set", "edge.enabled=false")
+    assert allowed(alone, "egress", pod_of(alone, "dashboard"), world, port)
+    assert allowed(alone, "egress", pod_of(alone, "dashboard"), Pod(tuple(DNS.items()), "kube-system"), 53, "UDP")
+
+
 def test_the_feed_and_the_page_are_open_and_can_be_closed() -> None:
     """Everyone reads 8765 and 8050, unless peers are named; then the dashboard and the release test still do."""
     for component, port in (("edge", 8765), ("dashboard", 8050)):

@@ -12,6 +12,7 @@ from tests.deploy.chart import (
     COMPONENT_LABEL,
     ROOT,
     VALUES,
+    Object,
     helm,
     manifests,
     matches,
@@ -173,16 +174,25 @@ def test_old_and_new_clusters_are_served(kubernetes: str) -> None:
     assert set(stop) == ({"exec"} if kubernetes == "1.27.0" else {"sleep"})
 
 
-def test_notes_give_commands_for_what_is_there(tmp_path: Path) -> None:
-    """Every Service or pod that the notes forward to is one of the release."""
-    chart = tmp_path / "marksim"
+@pytest.fixture(scope="module")
+def noted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the chart in which the notes, which `helm template` leaves out, are a template like any other."""
+    chart = tmp_path_factory.mktemp("noted") / "marksim"
     shutil.copytree(CHART, chart)
-    # `helm template` leaves the notes out: here they are a template like any other.
-    notes = chart / "templates" / "NOTES.txt"
-    (chart / "templates" / "_notes.tpl").write_text(f'{{{{ define "notes" }}}}{notes.read_text()}{{{{ end }}}}')
+    notes = (chart / "templates" / "NOTES.txt").read_text()
+    (chart / "templates" / "_shown.tpl").write_text(f'{{{{ define "notes" }}}}{notes}{{{{ end }}}}')
     (chart / "templates" / "shown.yaml").write_text('{kind: Notes, text: {{ include "notes" . | toJson }}}')
-    objects = render("two-shards", chart=chart)
-    text = next(one["text"] for one in objects if one["kind"] == "Notes")
+    return chart
+
+
+def notes_of(objects: list[Object]) -> str:
+    return next(str(one["text"]) for one in objects if one["kind"] == "Notes")
+
+
+def test_notes_give_commands_for_what_is_there(noted: Path) -> None:
+    """Every Service or pod that the notes forward to is one of the release."""
+    objects = render("two-shards", chart=noted)
+    text = notes_of(objects)
     forwarded = [line.split("port-forward ")[1].split() for line in text.splitlines() if "port-forward" in line]
     services = {f"svc/{one['metadata']['name']}" for one in of_kind(objects, "Service")}
     ordinals = {
@@ -191,6 +201,61 @@ def test_notes_give_commands_for_what_is_there(tmp_path: Path) -> None:
     assert {target for target, _ in forwarded} <= services | ordinals
     assert len(forwarded) == 6
     assert len({ports.split(":")[0] for _, ports in forwarded}) == 6
+
+
+def test_notes_name_the_doors_that_are_open(noted: Path) -> None:
+    """Addresses of Ingress and HTTPRoute, with TLS where the host has it, and load balancers; none where there are none."""
+    opened, closed = notes_of(render("all-on", chart=noted)), notes_of(render(chart=noted))
+    for address in (
+        "wss://feed.example.com/",
+        "ws://example.com/",
+        "http://page.example.com/",
+        "http://<host of the gateway>/",
+    ):
+        assert f"  {address}\n" in opened
+    assert "get svc rel-marksim-dashboard\n" in opened and "get svc rel-marksim-edge" not in opened
+    assert not any(word in closed for word in ("Ingress", "HTTPRoute", "EXTERNAL-IP"))
+    engines = render("groups", "--set", "engine.service.type=LoadBalancer", chart=noted)
+    balanced = {line.split()[-1] for line in notes_of(engines).splitlines() if "get svc" in line}
+    assert balanced == {"rel-marksim-engine-bitcoin", "rel-marksim-engine-ether"}
+
+
+def test_notes_speak_of_the_label_only_where_it_counts(noted: Path) -> None:
+    """Where other peers may call gRPC, or nobody, the label would do nothing."""
+    said = "--labels=marksim.io/grpc-client=true"
+    assert said in notes_of(render(chart=noted))
+    for clients in ("[]", '[{"podSelector":{}}]', '[{"podSelector":{"matchLabels":{"app":"bot"}}}]'):
+        assert said not in notes_of(render("default", "--set-json", f"networkPolicy.grpcClients={clients}", chart=noted))
+
+
+def test_notes_ask_for_a_symbol_only_where_it_is_known(noted: Path) -> None:
+    """BTC/USD on shard 0 is certain with one shard and a ready scenario; else every shard is asked for what it has."""
+    assert '"symbol": "BTC/USD"' in notes_of(render(chart=noted))
+    for values in ("all-on", "two-shards"):
+        text = notes_of(render(values, chart=noted))
+        assert "BTC/USD" not in text and text.count("ListInstruments") == (2 if values == "two-shards" else 1)
+
+
+def test_numbers_as_names_stay_text(schemas: Path) -> None:
+    """A release, namespace, group or chart named by digits makes valid objects, where Service names allow it."""
+    group = 'engine.groups=[{"name":"1","symbols":["BTC/USD"],"shards":[0]}]'
+    values = "fullnameOverride=market,orderbook.assign.BTC/USD=0,metrics.serviceMonitor.enabled=true"
+    flags = ("--set", values, "--set-json", group, "--set-string", "nameOverride=789", "--namespace", "456")
+    text = manifests("default", *flags, release="123")
+    done = conform(text, schemas)
+    assert done.returncode == 0, done.stdout
+    objects = [one for one in yaml.safe_load_all(text) if one]
+    assert {one["metadata"]["labels"][INSTANCE] for one in objects} == {"123"}
+    assert {one["metadata"]["namespace"] for one in objects} == {"456"}
+    assert of_kind(objects, "ServiceMonitor")[0]["spec"]["namespaceSelector"] == {"matchNames": ["456"]}
+
+
+@pytest.mark.parametrize("release", ["123", "a.b"])
+def test_release_names_that_no_service_can_have_are_refused(release: str) -> None:
+    """Helm takes them; the sentence says what to do, and fullnameOverride helps."""
+    done = template(release=release)
+    assert done.returncode != 0 and "choose another release name, or set fullnameOverride" in done.stderr
+    assert render("default", "--set", "fullnameOverride=market", release=release)
 
 
 def test_the_package_version_is_the_charts() -> None:

@@ -65,6 +65,29 @@ def test_a_service_can_be_exposed() -> None:
     assert page["loadBalancerSourceRanges"] == ["192.0.2.0/24"]
 
 
+@pytest.mark.parametrize("kind", ["ClusterIP", "NodePort"])
+def test_what_only_load_balancers_have_is_left_out_elsewhere(kind: str) -> None:
+    """Kubernetes refuses class and source ranges beside another type."""
+    page = find(render("all-on", "--set", f"dashboard.service.type={kind}"), "Service", "rel-marksim-dashboard")["spec"]
+    assert not {"loadBalancerClass", "loadBalancerSourceRanges"} & set(page)
+
+
+def test_doors_of_the_examples_lead_to_the_root() -> None:
+    """The feed and the page are at `/`; without a rewrite another path would find nothing."""
+    for one in of_kind(render("all-on"), "Ingress"):
+        assert {path["path"] for rule in one["spec"]["rules"] for path in rule["http"]["paths"]} == {"/"}
+
+
+@pytest.mark.parametrize("component", ["edge", "dashboard", "memory"])
+def test_a_strategy_has_only_what_its_type_has(component: str) -> None:
+    """Recreate comes without rollingUpdate, which Kubernetes would refuse beside it; RollingUpdate keeps it."""
+    recreated = render("default", "--set", f"{component}.strategy.type=Recreate")
+    assert workloads(recreated, component)[0]["spec"]["strategy"] == {"type": "Recreate"}
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    assert workloads(render(), component)[0]["spec"]["strategy"] == rolling
+    assert workloads(render("all-on"), "memory")[0]["spec"]["strategy"] == {"type": "Recreate"}
+
+
 def test_the_archive_outlives_the_release() -> None:
     """The claim is retained when the StatefulSet goes, and takes class, size and mode from the values."""
     spec = workloads(render(), "archiver")[0]["spec"]
@@ -139,6 +162,21 @@ def test_alerts_are_a_rule_with_the_labels_asked_for(chart: Path) -> None:
     assert alert["labels"] == {"severity": "page", "team": "markets"}
     assert alert["annotations"]["summary"] == "{{ $labels.pod }}"
     assert "labels" not in record
+
+
+def test_alerts_say_where_to_read_on() -> None:
+    """Without a base they name the page, with one they have its URL, and then nothing else."""
+
+    def said(*flags: str) -> list[dict[str, str]]:
+        rule = of_kind(render("default", "--set", "metrics.prometheusRule.enabled=true", *flags), "PrometheusRule")[0]
+        return [alert["annotations"] for group in rule["spec"]["groups"] for alert in group["rules"]]
+
+    paths = [annotations["runbook"] for annotations in said()]
+    assert not any("runbook_url" in annotations for annotations in said())
+    for end in ("", "/"):
+        linked = said("--set", f"metrics.prometheusRule.runbookBaseUrl=https://git.example.com/main{end}")
+        assert [one["runbook_url"] for one in linked] == [f"https://git.example.com/main/{path}" for path in paths]
+        assert not any("runbook" in annotations for annotations in linked)
 
 
 def test_without_files_there_is_nothing_to_install(chart: Path) -> None:

@@ -6,17 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from marksim.archiver.settings import ArchiverSettings
-from marksim.dashboard.settings import DashboardSettings
-from marksim.edge.settings import EdgeSettings
-from marksim.engine.settings import EngineSettings
-from marksim.memory.settings import MemorySettings
-from marksim.orderbook.settings import OrderBookSettings
 from marksim.runtime.settings import ServiceSettings, load_settings
 from marksim.scenario.loading import load_scenario
 from tests.deploy.chart import (
     COMPONENTS,
     NAMESPACE,
+    SETTINGS,
     VALUES,
     Object,
     addresses,
@@ -30,14 +25,6 @@ from tests.deploy.chart import (
 
 pytestmark = pytest.mark.cluster
 
-CLASSES: dict[str, type[ServiceSettings]] = {
-    "archiver": ArchiverSettings,
-    "dashboard": DashboardSettings,
-    "edge": EdgeSettings,
-    "engine": EngineSettings,
-    "memory": MemorySettings,
-    "orderbook": OrderBookSettings,
-}
 CHECKSUM = "checksum/scenario"
 
 
@@ -50,7 +37,7 @@ def read(workload: Object, objects: list[Object], folder: Path, monkeypatch: pyt
     monkeypatch.setattr(socket, "gethostname", lambda: name)
     config = folder / f"{name}.yaml"
     config.write_text(settings_of(objects, workload))
-    return load_settings(CLASSES[service], service, ["--config", str(config), *flags])
+    return load_settings(SETTINGS[service], service, ["--config", str(config), *flags])
 
 
 @pytest.mark.parametrize("values", VALUES)

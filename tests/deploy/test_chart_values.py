@@ -1,18 +1,22 @@
 """Values that are wrong are refused, with words that say what to do."""
 
 import json
+import re
+import shlex
+from itertools import pairwise
 
 import pytest
 import yaml
 
-from tests.deploy.chart import CHART, COMPONENTS, Object, render, sentence
+from tests.deploy.chart import CHART, COMPONENTS, NAMESPACE, ROOT, SETTINGS, Object, helm, render, sentence
 
 SCHEMA: Object = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS: Object = yaml.safe_load((CHART / "values.yaml").read_text())
 
 
 def opened(schema: Object) -> Object:
-    """The schema that a reference points to."""
+    """The schema that a reference points to; of a schema and what it requires besides, the schema."""
+    schema = schema.get("allOf", [schema])[0]
     reference = schema.get("$ref")
     if not reference:
         return schema
@@ -26,8 +30,20 @@ def test_a_component_takes_all_that_defaults_has() -> None:
     assert set(defaults) == set(DEFAULTS["defaults"])
     for component in COMPONENTS:
         properties = SCHEMA["properties"][component]["properties"]
-        assert {key: properties.get(key) for key in defaults} == defaults
-        assert {"enabled", "resources", "service"} <= set(properties)
+        # Each service has settings of its own.
+        same = set(defaults) - {"settings"}
+        assert {key: opened(properties[key]) for key in same} == {key: opened(defaults[key]) for key in same}
+        assert {"enabled", "resources", "service", "settings"} <= set(properties)
+
+
+def test_settings_are_those_of_the_services() -> None:
+    """The schema has each field of a service's settings, with _ and with -, as the service does; defaults what all have."""
+    fields = {component: set(SETTINGS[component].model_fields) for component in COMPONENTS}
+    fields["defaults"] = set.intersection(*fields.values())
+    for name, wanted in fields.items():
+        schema = opened(SCHEMA["properties"][name]["properties"]["settings"])
+        assert set(schema["properties"]) == wanted | {field.replace("_", "-") for field in wanted}, name
+        assert schema["additionalProperties"] is False
 
 
 def test_every_map_of_values_refuses_unknown_keys() -> None:
@@ -64,6 +80,10 @@ def test_every_map_of_values_refuses_unknown_keys() -> None:
         "metrics.serviceMonitor.enable=true",
         "archiver.persistence.storageclass=x",
         "archiver.networkPolicy.egress=x",
+        "edge.settings.flush_mss=10",
+        "orderbook.settings.ring-mb=64",
+        "memory.settings.flush_ms=10",
+        "defaults.settings.ring_mib=64",
     ],
 )
 def test_a_typo_fails(typo: str) -> None:
@@ -85,14 +105,105 @@ def test_a_typo_fails(typo: str) -> None:
         "image.pullPolicy=Sometimes",
         "log.level=loud",
         "scenario.seed=-1",
+        "scenario.speed=fast",
+        "scenario.speed=-2",
+        "scenario.speed=0",
+        "scenario.speed=-0.5",
+        "scenario.speed=10x",
+        "metrics.prometheusRule.runbookBaseUrl=docs",
+        "image.tag=1",
         "edge.service.ports.grpc=99999",
         "dashboard.feed=http://feed",
+        "dashboard.feed=ws:///",
     ],
 )
 def test_a_value_of_the_wrong_kind_fails(wrong: str) -> None:
     """The schema refuses what no service could use, and names the place."""
     path = "/" + wrong.partition("=")[0].replace(".", "/")
     assert path in sentence("--set", wrong)
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("speed", ["", "max", "1", "0.001", "2.5", "1e3", "1000000"])
+def test_a_speed_that_the_engine_takes_is_taken(speed: str) -> None:
+    """As a number and as text."""
+    assert render("default", "--set", f"scenario.speed={speed}")
+    assert render("default", "--set-string", f"scenario.speed={speed}")
+
+
+@pytest.mark.cluster
+def test_a_setting_may_be_spelt_as_its_flag() -> None:
+    """`flush-ms` is `flush_ms`, as in the service's own file."""
+    assert render("default", "--set", "edge.settings.flush-ms=10,edge.settings.max_clients=5")
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(key for key, value in DEFAULTS.items() if isinstance(value, dict) and key != "extraObjects"),
+        "networkPolicy.grpcClients",
+        "networkPolicy.metricsClients",
+        "networkPolicy.dns",
+        "global.imagePullSecrets",
+        "image.registry",
+        "clusterDomain",
+        "scenario.speed",
+        "defaults.args",
+        "defaults.probes.startup",
+        "defaults.service.labels",
+        "defaults.networkPolicy.extraEgress",
+        "edge.service",
+        "edge.service.ports",
+        "edge.autoscaling",
+        "dashboard.ingress",
+        "archiver.persistence",
+        "metrics.serviceMonitor",
+        "grafana.dashboards",
+    ],
+)
+def test_null_where_a_value_is_needed_is_told(path: str) -> None:
+    """Where a template would fail on null, the schema says which value is missing, before any template is read."""
+    where, _, key = path.rpartition(".")
+    said = sentence("--set", f"{path}=null")
+    assert f"at '{'/' * bool(where) + where.replace('.', '/')}': missing property '{key}'" in said
+
+
+COMMANDS = [
+    pytest.param(command, id=f"{page.removesuffix('.md')}-{number}")
+    for page in ("README.md", "docs/operations.md", "deploy/helm/marksim/README.md")
+    for number, command in enumerate(
+        re.findall(r"^helm (?:install|upgrade) .*$", (ROOT / page).read_text().replace("\\\n", " "), re.MULTILINE)
+    )
+]
+
+
+def documented(page: str) -> str:
+    """The block of a page's commands in which the chart is installed."""
+    blocks = re.findall(r"^```bash\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    return next(str(block) for block in blocks if "helm install" in block)
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("command", COMMANDS)
+def test_documented_commands_are_taken(command: str) -> None:
+    """What a page says after `helm install` or `helm upgrade`, its values included, renders."""
+    words = shlex.split(command)
+    values = [word for flag, value in pairwise(words) if flag == "--set" for word in (flag, value)]
+    assert values, "a page installs without naming an image"
+    assert words[3] == CHART.relative_to(ROOT).as_posix()
+    done = helm("template", words[2], str(CHART), "--kube-version", "1.34.0", "--namespace", NAMESPACE, *values)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/operations.md", "deploy/helm/marksim/README.md"])
+def test_documented_images_are_made_pushed_and_installed(page: str) -> None:
+    """A page's commands build, push and install one image, in a registry, and not what a public one might have."""
+    block = documented(page)
+    made = re.findall(r"make image IMAGE=(\S+)", block)
+    pushed = re.findall(r"push (\S+)", block)
+    registry, tag = (re.findall(rf"--set image\.{key}=(\S+)", block) for key in ("registry", "tag"))
+    assert made == pushed == [f"{registry[0]}/{DEFAULTS['image']['repository']}:{tag[0]}"]
 
 
 @pytest.mark.cluster
@@ -111,6 +222,17 @@ TWO = "orderbook.shards=2,orderbook.assign.BTC/USD=0,orderbook.assign.ETH/USD=1"
     [
         (["engine.replicas=2"], "engine.replicas is 2: one engine owns the clock of all shards"),
         (["archiver.replicas=2"], "one archiver at a time writes to an archive"),
+        (["engine.replicas=0"], "engine.replicas is 0: to have none, use engine.enabled=false"),
+        (["archiver.replicas=0"], "use archiver.enabled=false"),
+        (["memory.replicas=0"], "use memory.enabled=false"),
+        (
+            ["archiver.persistence.enabled=false", "archiver.persistence.existingClaim=c"],
+            "archiver.persistence.enabled is false and existingClaim is c",
+        ),
+        (["scenario.speed=0.0001"], "scenario.speed is 0.0001, and must be `max` or a number from 0.001 to 1000000"),
+        (["scenario.speed=1e7"], "scenario.speed is 1e7, and must be"),
+        (["dashboard.feed=wss://feed.example.com:99999/"], "whose port is not from 1 to 65535"),
+        (["fullnameOverride=a.b"], "objects would be named a.b-..., and the name of a Service begins with a letter"),
         (["memory.replicas=3"], "one memory monitor asks every pod"),
         (["orderbook.replicas=2"], "use orderbook.shards"),
         (["orderbook.assign.BTC/USD=1"], "puts BTC/USD on shard 1, but orderbook.shards is 1, so the last shard is 0"),

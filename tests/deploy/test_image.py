@@ -51,6 +51,13 @@ def test_context_is_a_short_list() -> None:
     assert copied == allowed
 
 
+def test_tilt_builds_as_make_does() -> None:
+    """So a site's registry and certificates reach its build too, with docker as with buildah."""
+    tiltfile = (ROOT / "Tiltfile").read_text()
+    assert "'make --silent image IMAGE=$EXPECTED_REF " in tiltfile
+    assert re.findall(r"^ *(docker_build|custom_build)\(", tiltfile, re.MULTILINE) == ["custom_build"]
+
+
 def test_pip_settings_of_this_machine_stay_out() -> None:
     """A registry is handed on; folders of this machine are not."""
     settings = {

@@ -58,7 +58,7 @@ has all. Takes $.
 engines:
   {{- if .Values.engine.groups }}
   {{- range $group := .Values.engine.groups }}
-  - key: {{ $group.name }}
+  - key: {{ $group.name | quote }}
     name: {{ include "marksim.componentName" (list $ (printf "engine-%s" $group.name)) }}
     symbols: {{ toJson $group.symbols }}
     addresses:

@@ -40,8 +40,8 @@ a label of 63 characters.
 {{/* Labels that never change for a component of a release. Takes (list $ "edge"). */}}
 {{- define "marksim.selectorLabels" -}}
 {{- $root := index . 0 -}}
-app.kubernetes.io/name: {{ include "marksim.name" $root }}
-app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/name: {{ include "marksim.name" $root | quote }}
+app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
@@ -71,8 +71,8 @@ annotations:
 
 {{/* `name`, `namespace`, `labels` and `annotations` of a component's object. Takes (dict "root" "component" "name" "labels" "annotations"). */}}
 {{- define "marksim.metadata" -}}
-name: {{ .name | default (include "marksim.componentName" (list .root .component)) }}
-namespace: {{ .root.Release.Namespace }}
+name: {{ .name | default (include "marksim.componentName" (list .root .component)) | quote }}
+namespace: {{ .root.Release.Namespace | quote }}
 labels:
   {{- include "marksim.labels" (list .root .component (.labels | default dict)) | nindent 2 }}
 {{- with include "marksim.annotations" (list .root (.annotations | default dict)) }}
@@ -99,7 +99,7 @@ labels:
 {{- with concat .Values.global.imagePullSecrets .Values.image.pullSecrets | uniq -}}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end -}}
 {{- end -}}

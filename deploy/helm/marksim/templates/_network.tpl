@@ -7,7 +7,7 @@ podSelector:
 
 {{/*
 NetworkPolicy of a component. Takes (dict "root" "component" "values"), "callers": components that call its gRPC, "public": a
-port for clients, "calls": {component: port name} that it calls itself.
+port for clients, "calls": {component: port name} that it calls itself, "feed": a WebSocket address elsewhere that it reads.
 */}}
 {{- define "marksim.networkPolicy" -}}
 {{- $root := .root -}}
@@ -57,6 +57,12 @@ spec:
   {{- end }}
 {{- end -}}
 
+{{/* Port of a WebSocket address. Takes "wss://feed.example.com/". */}}
+{{- define "marksim.feedPort" -}}
+{{- $authority := regexFind "^wss?://[^/?#]*" . -}}
+{{- regexFind ":[0-9]+$" $authority | trimPrefix ":" | default (ternary "443" "80" (hasPrefix "wss:" $authority)) -}}
+{{- end -}}
+
 {{/* Egress rules, empty without any: to whom it calls, and to DNS where it calls anybody. Takes what "marksim.networkPolicy" takes. */}}
 {{- define "marksim.egress" -}}
 {{- $root := .root -}}
@@ -67,6 +73,9 @@ spec:
 {{- $peer := include "marksim.peer" (list $root $component) | fromYaml -}}
 {{- $rules = append $rules (dict "to" (list $peer) "ports" (list (dict "port" $number "protocol" "TCP"))) -}}
 {{- end -}}
+{{- end -}}
+{{- with .feed -}}
+{{- $rules = append $rules (dict "ports" (list (dict "port" (include "marksim.feedPort" . | int) "protocol" "TCP"))) -}}
 {{- end -}}
 {{- if .calls -}}
 {{- $ports := list -}}

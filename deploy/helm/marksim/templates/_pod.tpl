@@ -35,7 +35,7 @@ exec:
 
 {{/* What a pod is placed and trusted by. Takes (dict "root" "component" "values"). */}}
 {{- define "marksim.podBasics" -}}
-serviceAccountName: {{ include "marksim.serviceAccountName" .root }}
+serviceAccountName: {{ include "marksim.serviceAccountName" .root | quote }}
 automountServiceAccountToken: false
 # Variables of other Services would be read by nobody.
 enableServiceLinks: false

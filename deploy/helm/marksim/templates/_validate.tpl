@@ -1,10 +1,20 @@
 {{/* What the schema cannot say: values that are each right, but not together. */}}
 {{- define "marksim.validate" -}}
+{{- include "marksim.validateNames" . -}}
 {{- include "marksim.validateComponents" . -}}
+{{- include "marksim.validateArchive" . -}}
 {{- include "marksim.validateShards" . -}}
 {{- include "marksim.validateGroups" . -}}
 {{- include "marksim.validateRelease" . -}}
 {{- include "marksim.validateDoors" . -}}
+{{- end -}}
+
+{{/* Helm takes release names that begin with a digit or have a dot, Kubernetes takes no such name for a Service. */}}
+{{- define "marksim.validateNames" -}}
+{{- $name := include "marksim.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "objects would be named %s-..., and the name of a Service begins with a letter and has only a-z, 0-9 and -: choose another release name, or set fullnameOverride" $name) -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Settings that the chart gives itself, and the value that changes each. */}}
@@ -50,17 +60,30 @@ targets: the enabled components
 {{- if and .Values.dashboard.enabled (not .Values.edge.enabled) (not .Values.dashboard.feed) -}}
 {{- fail "dashboard.enabled is true and edge.enabled is false: name another release's feed in dashboard.feed, or disable the dashboard" -}}
 {{- end -}}
-{{- if ne (int (.Values.engine.replicas | default 1)) 1 -}}
-{{- fail (printf "engine.replicas is %d: one engine owns the clock of all shards, so there is one; groups of symbols that no agent crosses get their own by engine.groups" (int .Values.engine.replicas)) -}}
+{{- $only := dict
+  "engine" "one engine owns the clock of all shards, so there is one; groups of symbols that no agent crosses get their own by engine.groups"
+  "archiver" "one archiver at a time writes to an archive"
+  "memory" "one memory monitor asks every pod"
+-}}
+{{- range $component, $why := $only -}}
+{{- $replicas := (index $.Values $component).replicas -}}
+{{- if kindIs "invalid" $replicas -}}
+{{- /* The usual case: nothing was said. */ -}}
+{{- else if eq (int $replicas) 0 -}}
+{{- fail (printf "%s.replicas is 0: to have none, use %s.enabled=false" $component $component) -}}
+{{- else if ne (int $replicas) 1 -}}
+{{- fail (printf "%s.replicas is %d: %s" $component (int $replicas) $why) -}}
 {{- end -}}
-{{- if ne (int (.Values.archiver.replicas | default 1)) 1 -}}
-{{- fail (printf "archiver.replicas is %d: one archiver at a time writes to an archive" (int .Values.archiver.replicas)) -}}
-{{- end -}}
-{{- if ne (int (.Values.memory.replicas | default 1)) 1 -}}
-{{- fail (printf "memory.replicas is %d: one memory monitor asks every pod" (int .Values.memory.replicas)) -}}
 {{- end -}}
 {{- if not (kindIs "invalid" .Values.orderbook.replicas) -}}
 {{- fail "orderbook.replicas: an order book scales by shards, and a symbol lives on one; use orderbook.shards" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "marksim.validateArchive" -}}
+{{- $persistence := .Values.archiver.persistence -}}
+{{- if and $persistence.existingClaim (not $persistence.enabled) -}}
+{{- fail (printf "archiver.persistence.enabled is false and existingClaim is %s: the archive would end with its pod, and never reach the claim; set enabled to true, or name no claim" $persistence.existingClaim) -}}
 {{- end -}}
 {{- end -}}
 
@@ -130,6 +153,10 @@ targets: the enabled components
 {{- if and (not .Values.scenario.inline) (not .Values.scenario.name) -}}
 {{- fail "scenario.name is empty and scenario.inline too: there is nothing to run" -}}
 {{- end -}}
+{{- $speed := toString .Values.scenario.speed -}}
+{{- if and (not (has $speed (list "" "max"))) (or (lt (float64 $speed) 0.001) (gt (float64 $speed) 1000000.0)) -}}
+{{- fail (printf "scenario.speed is %s, and must be `max` or a number from 0.001 to 1000000" $speed) -}}
+{{- end -}}
 {{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
 {{- fail "metrics.serviceMonitor and metrics.podMonitor are both enabled: every pod would be scraped twice" -}}
 {{- end -}}
@@ -154,6 +181,12 @@ targets: the enabled components
 {{- end -}}
 {{- if and $values.httpRoute.enabled (not $values.httpRoute.parentRefs) -}}
 {{- fail (printf "%s.httpRoute is enabled and has no parentRefs, so no gateway would take it" $component) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.dashboard.feed -}}
+{{- $port := include "marksim.feedPort" . | int -}}
+{{- if or (lt $port 1) (gt $port 65535) -}}
+{{- fail (printf "dashboard.feed is %s, whose port is not from 1 to 65535" .) -}}
 {{- end -}}
 {{- end -}}
 {{- $scaling := .Values.edge.autoscaling -}}

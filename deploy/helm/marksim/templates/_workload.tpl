@@ -8,6 +8,12 @@ template:
   {{- include "marksim.podTemplate" . | nindent 2 }}
 {{- end -}}
 
+{{/* Strategy of a Deployment. What is only about a rolling update would be refused beside another type. Takes {strategy}. */}}
+{{- define "marksim.strategy" -}}
+{{- $strategy := . | default dict -}}
+{{- toYaml (ternary (omit $strategy "rollingUpdate") $strategy (eq (toString $strategy.type) "Recreate")) -}}
+{{- end -}}
+
 {{/* Takes (dict "root" "component" "values"). */}}
 {{- define "marksim.configMap" -}}
 apiVersion: v1
@@ -29,7 +35,7 @@ metadata:
   {{- include "marksim.metadata" (dict "root" .root "component" .component "name" .name "labels" $service.labels "annotations" $service.annotations) | nindent 2 }}
 spec:
   type: {{ $service.type }}
-  {{- range $key := list "clusterIP" "loadBalancerClass" "sessionAffinity" "ipFamilyPolicy" }}
+  {{- range $key := list "clusterIP" "sessionAffinity" "ipFamilyPolicy" }}
   {{- with get $service $key }}
   {{ $key }}: {{ . }}
   {{- end }}
@@ -37,11 +43,18 @@ spec:
   {{- if and $reached $service.externalTrafficPolicy }}
   externalTrafficPolicy: {{ $service.externalTrafficPolicy }}
   {{- end }}
-  {{- range $key := list "loadBalancerSourceRanges" "ipFamilies" }}
-  {{- with get $service $key }}
-  {{ $key }}:
+  {{- if eq $service.type "LoadBalancer" }}
+  {{- with $service.loadBalancerClass }}
+  loadBalancerClass: {{ . | quote }}
+  {{- end }}
+  {{- with $service.loadBalancerSourceRanges }}
+  loadBalancerSourceRanges:
     {{- toYaml . | nindent 4 }}
   {{- end }}
+  {{- end }}
+  {{- with $service.ipFamilies }}
+  ipFamilies:
+    {{- toYaml . | nindent 4 }}
   {{- end }}
   selector:
     {{- toYaml (merge (dict) (.labels | default dict) (include "marksim.selectorLabels" (list .root .component) | fromYaml)) | nindent 4 }}

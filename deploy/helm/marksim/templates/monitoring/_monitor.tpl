@@ -37,6 +37,6 @@ metricRelabelings:
 
 {{/* What selects the release's objects, of all components. */}}
 {{- define "marksim.releaseLabels" -}}
-app.kubernetes.io/name: {{ include "marksim.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "marksim.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
