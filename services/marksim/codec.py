@@ -129,6 +129,7 @@ def instrument_to_proto(instrument: Instrument) -> pb.Instrument:
         taker_fee_ppm=instrument.taker_fee_ppm,
         reference_price_ticks=instrument.reference_price_ticks,
         shard=instrument.shard,
+        market_protection_ticks=instrument.market_protection_ticks,
     )
 
 
@@ -148,6 +149,7 @@ def instrument_from_proto(message: pb.Instrument) -> Instrument:
         maker_fee_ppm=message.maker_fee_ppm,
         taker_fee_ppm=message.taker_fee_ppm,
         shard=message.shard,
+        market_protection_ticks=message.market_protection_ticks,
     )
 
 
@@ -240,12 +242,17 @@ def parse_price(text: str, instrument: Instrument, field: str = "price") -> int:
 
 def parse_quantity(text: str, instrument: Instrument, field: str = "quantity") -> int:
     """Decimal text to lots; raises InvalidInput off the lot, at zero and outside the instrument's sizes."""
-    lots = _whole_steps(text, instrument.lot_size, field, f"lot size {decimal_text(instrument.lot_size)}")
+    lots = parse_lots(text, instrument, field)
     smallest, largest = instrument.min_quantity_lots, min(instrument.max_quantity_lots, MAX_QUANTITY_LOTS)
     if not smallest <= lots <= largest:
         bounds = f"{quantity_text(smallest, instrument)} and {quantity_text(largest, instrument)}"
         raise InvalidInput(f"{field} is {text}: give one between {bounds}", metadata={"field": field})
     return lots
+
+
+def parse_lots(text: str, instrument: Instrument, field: str) -> int:
+    """The same of a part of an order, which may be smaller than any order: off the lot and at zero alone are wrong."""
+    return _whole_steps(text, instrument.lot_size, field, f"lot size {decimal_text(instrument.lot_size)}")
 
 
 def _whole_steps(text: str, step: Fraction, field: str, step_name: str) -> int:

@@ -248,6 +248,44 @@ async def test_oldest_closed_order_gives_way() -> None:
 
 
 @pytest.mark.parametrize(
+    ("terms", "status", "reason"),
+    [
+        ({"time_in_force": types_pb2.TIME_IN_FORCE_FOK}, "CANCELLED", "FOK_NOT_FILLED"),
+        ({"min_quantity": "0.006"}, "CANCELLED", "MIN_QUANTITY"),
+        ({"min_quantity": "0.005"}, "PARTIALLY_FILLED", "UNSPECIFIED"),
+        ({"post_only": types_pb2.POST_ONLY_REJECT}, "REJECTED", "WOULD_TAKE"),
+        ({"post_only": types_pb2.POST_ONLY_SLIDE}, "OPEN", "UNSPECIFIED"),
+        ({"self_trade_prevention": 1, "self_trade_group": "desk"}, "PARTIALLY_FILLED", "UNSPECIFIED"),
+    ],
+)
+async def test_terms_reach_the_book(market: Market, terms: dict[str, Any], status: str, reason: str) -> None:
+    """Of 0.010 wanted 0.005 are there: what each term makes of it."""
+    engine = await market.engine()
+    await engine.window(0, limit(1, Side.SELL, 100_000, 5))
+    task = market.submitting(**terms)
+    await market.queued(1)
+    await engine.window(1)
+    order = (await task).order
+    assert types_pb2.OrderStatus.Name(order.status) == f"ORDER_STATUS_{status}"
+    assert types_pb2.Reason.Name(order.reason) == f"REASON_{reason}"
+    assert order.price == ("49999.50" if "post_only" in terms and status == "OPEN" else "50000.00")
+
+
+async def test_accounts_of_a_group_do_not_trade_with_each_other(market: Market) -> None:
+    """What is taken off both leaves the larger one open, with what is left of it."""
+    engine = await market.engine()
+    first = market.submitting("maker", account="desk/a", self_trade_group="desk", self_trade_prevention=4)
+    second = market.submitting(
+        "taker", account="desk/b", side=Side.SELL, quantity="0.004", self_trade_group="desk", self_trade_prevention=4
+    )
+    await market.queued(2)
+    await engine.window(0)
+    maker, taker = (await first).order, (await second).order
+    assert (maker.status, maker.leaves_quantity) == (types_pb2.ORDER_STATUS_OPEN, "0.006")
+    assert (taker.status, taker.reason) == (types_pb2.ORDER_STATUS_CANCELLED, types_pb2.REASON_SELF_TRADE)
+
+
+@pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"symbol": "DOGE/USD"}, "symbol 'DOGE/USD' is not traded here: give one of BTC/USD"),
@@ -274,6 +312,17 @@ async def test_oldest_closed_order_gives_way() -> None:
         ({"self_trade_prevention": 77}, "self_trade_prevention is 77"),
         ({"order_type": types_pb2.ORDER_TYPE_MARKET}, "price is '50000': leave it empty"),
         ({"order_type": types_pb2.ORDER_TYPE_MARKET, "price": "", "time_in_force": 1}, "time_in_force is GTC"),
+        (
+            {"order_type": types_pb2.ORDER_TYPE_MARKET, "price": "", "post_only": 1},
+            "post_only is set: a market order only takes",
+        ),
+        ({"time_in_force": types_pb2.TIME_IN_FORCE_FOK, "post_only": 2}, "post_only is set: an IOC or FOK order only takes"),
+        ({"min_quantity": "0.001", "post_only": 1}, "min_quantity is set: a post-only order trades nothing at once"),
+        ({"min_quantity": "0"}, "min_quantity is 0: it must be greater than zero"),
+        ({"min_quantity": "0.0005"}, "min_quantity is 0.0005, no multiple of the lot size"),
+        ({"min_quantity": "9"}, "min_quantity is 9: give at most the quantity"),
+        ({"self_trade_group": "desk"}, "self_trade_group is set without self_trade_prevention"),
+        ({"self_trade_group": "a b", "self_trade_prevention": 1}, "self_trade_group is 'a b'"),
         ({"account": ""}, "account is ''"),
         ({"account": "a b"}, "account is 'a b': give 1 to 36 characters of"),
         ({"account": "ä"}, "account is"),
@@ -292,14 +341,10 @@ async def test_bad_input_names_the_field_and_the_fix(market: Market, changed: di
     [
         ({"order_type": types_pb2.ORDER_TYPE_STOP}, "order_type"),
         ({"order_type": types_pb2.ORDER_TYPE_STOP_LIMIT}, "order_type"),
-        ({"time_in_force": types_pb2.TIME_IN_FORCE_FOK}, "time_in_force"),
         ({"time_in_force": types_pb2.TIME_IN_FORCE_GTD}, "time_in_force"),
         ({"time_in_force": types_pb2.TIME_IN_FORCE_AT_THE_OPEN}, "time_in_force"),
         ({"stop_price": "1"}, "stop_price"),
         ({"display_quantity": "1"}, "display_quantity"),
-        ({"min_quantity": "1"}, "min_quantity"),
-        ({"post_only": types_pb2.POST_ONLY_REJECT}, "post_only"),
-        ({"self_trade_prevention": types_pb2.SELF_TRADE_PREVENTION_CANCEL_BOTH}, "self_trade_prevention"),
         ({"expire_time_ns": 1}, "expire_time_ns"),
     ],
 )

@@ -47,6 +47,17 @@ def test_source_with_other_content_is_compiled_again(tmp_path: Path) -> None:
     assert run(source, other) == (0, 1)
 
 
+def test_a_change_in_a_neighbouring_file_is_a_change(tmp_path: Path) -> None:
+    """Kernels call each other across files, and what is called is compiled into its caller."""
+    source = tmp_path / "program.py"
+    neighbour = tmp_path / "neighbour.py"
+    neighbour.write_text("FACTOR = 2\n")
+    run(source)
+    neighbour.write_text("FACTOR = 3\n")
+    assert run(source) == (0, 1)
+    assert run(source) == (1, 0)
+
+
 def test_folder_is_not_written_to_where_nothing_is_compiled(tmp_path: Path) -> None:
     """On a hit no file is made or touched, so that a read-only file system will do."""
     source = tmp_path / "program.py"

@@ -109,6 +109,8 @@ class Reason(IntEnum):
     MARKET_CLOSED = 17
     BELOW_MIN_NOTIONAL = 18
     OWNER_GONE = 19
+    INVALID_TERMS = 20
+    MIN_QUANTITY = 21
 
 
 class OrderStatus(IntEnum):
@@ -150,6 +152,7 @@ COMMAND: Final = np.dtype(
         ("min_quantity_lots", "<i8"),
         ("expire_time_ns", "<i8"),
         ("target_serial", "<i8"),
+        ("self_trade_group", "<i8"),
         ("kind", "<u1"),
         ("side", "<u1"),
         ("order_type", "<u1"),
@@ -236,6 +239,8 @@ class Instrument:
     min_quantity_lots: int = 1
     max_quantity_lots: int = 1_000_000_000
     min_notional: Fraction = Fraction(0)
+    market_protection_ticks: int = 0
+    """How far from the best price that it meets a market order may trade; 0 means anywhere inside the bands."""
     maker_fee_ppm: int = 0
     taker_fee_ppm: int = 0
     shard: int = 0

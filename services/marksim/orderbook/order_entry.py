@@ -10,14 +10,15 @@ from marksim.codec import (
     enum_number,
     enum_value,
     notional_text,
+    parse_lots,
     parse_price,
     parse_quantity,
     price_text,
     quantity_text,
 )
 from marksim.core.errors import InvalidInput, NotFound, Unsupported
-from marksim.core.types import OrderType, Side, TimeInForce
-from marksim.orderbook.outside import Account, OutsideOrder, OwnFill
+from marksim.core.types import OrderType, PostOnly, SelfTradePrevention, Side, TimeInForce
+from marksim.orderbook.outside import Account, OutsideOrder, OwnFill, account_number
 from marksim.orderbook.sequencing import Sequencer
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import types_pb2
@@ -59,7 +60,7 @@ class OrderEntry:
         known = self._sequencer.outside.find(request.account, request.symbol, request.client_order_id)
         if known is not None:
             return await self._as_it_is(known)
-        _check_supported(request)
+        _check_terms(request)
         side = Side(enum_number(request.side, dict(types_pb2.Side.items()), "side"))
         if side == Side.UNSPECIFIED:
             raise _invalid("side", "is missing: give SIDE_BUY or SIDE_SELL")
@@ -69,6 +70,9 @@ class OrderEntry:
             ticks = parse_price(request.price, instrument)
         else:
             ticks = _no_price(request)
+        smallest = parse_lots(request.min_quantity, instrument, "min_quantity") if request.min_quantity else 0
+        if smallest > lots:
+            raise _invalid("min_quantity", f"is {request.min_quantity}: give at most the quantity, {request.quantity}")
         self._sequencer.check_open_for_outside(request.queue_while_paused)
         outside = self._sequencer.outside
         outside.check_room()
@@ -82,6 +86,10 @@ class OrderEntry:
             price_ticks=ticks,
             quantity_lots=lots,
             leaves_lots=lots,
+            min_quantity_lots=smallest,
+            post_only=PostOnly(request.post_only),
+            self_trade_prevention=SelfTradePrevention(request.self_trade_prevention),
+            self_trade_group=account_number(request.self_trade_group) if request.self_trade_group else 0,
         )
         outside.enqueue(order, request.queue_while_paused)
         return await self._as_it_is(order)
@@ -184,23 +192,36 @@ def positions_to_proto(account: Account, symbol: str, sequencer: Sequencer) -> l
     ]
 
 
-def _check_supported(request: pb.SubmitOrderRequest) -> None:
-    """Raise InvalidInput for numbers that the contract does not know, Unsupported for those that this book cannot do yet."""
+def _check_terms(request: pb.SubmitOrderRequest) -> None:
+    """Raise InvalidInput for terms that nobody knows or that exclude each other, Unsupported for those to come."""
     order_type = enum_number(request.order_type, dict(types_pb2.OrderType.items()), "order_type")
     force = enum_number(request.time_in_force, dict(types_pb2.TimeInForce.items()), "time_in_force")
-    enum_number(request.post_only, dict(types_pb2.PostOnly.items()), "post_only")
-    enum_number(request.self_trade_prevention, dict(types_pb2.SelfTradePrevention.items()), "self_trade_prevention")
+    post_only = enum_number(request.post_only, dict(types_pb2.PostOnly.items()), "post_only")
+    prevention = enum_number(
+        request.self_trade_prevention, dict(types_pb2.SelfTradePrevention.items()), "self_trade_prevention"
+    )
     if order_type == OrderType.UNSPECIFIED:
         raise _invalid("order_type", "is missing: give ORDER_TYPE_LIMIT or ORDER_TYPE_MARKET")
     if order_type not in (OrderType.LIMIT, OrderType.MARKET):
         raise _unsupported("order_type", "this book does limit and market orders only")
-    if force not in (TimeInForce.UNSPECIFIED, TimeInForce.GTC, TimeInForce.IOC):
-        raise _unsupported("time_in_force", "this book does GTC and IOC only")
-    if order_type == OrderType.MARKET and force == TimeInForce.GTC:
-        raise _invalid("time_in_force", "is GTC: a market order never rests, leave it out or give TIME_IN_FORCE_IOC")
-    for field in ("stop_price", "display_quantity", "min_quantity", "post_only", "self_trade_prevention", "expire_time_ns"):
+    if force in (TimeInForce.GTD, TimeInForce.AT_THE_OPEN):
+        raise _unsupported("time_in_force", "this book does GTC, IOC and FOK only")
+    for field in ("stop_price", "display_quantity", "expire_time_ns"):
         if getattr(request, field):
             raise _unsupported(field, "this book does not do it yet, leave it out")
+    immediate = force in (TimeInForce.IOC, TimeInForce.FOK)
+    if order_type == OrderType.MARKET and force == TimeInForce.GTC:
+        raise _invalid("time_in_force", "is GTC: a market order never rests, leave it out or give TIME_IN_FORCE_IOC")
+    if post_only and order_type == OrderType.MARKET:
+        raise _invalid("post_only", "is set: a market order only takes, leave it out")
+    if post_only and immediate:
+        raise _invalid("post_only", "is set: an IOC or FOK order only takes, leave it out or give TIME_IN_FORCE_GTC")
+    if post_only and request.min_quantity:
+        raise _invalid("min_quantity", "is set: a post-only order trades nothing at once, leave it out")
+    if request.self_trade_group:
+        check_name(request.self_trade_group, "self_trade_group")
+        if not prevention:
+            raise _invalid("self_trade_group", "is set without self_trade_prevention: say what is to happen in a self-trade")
 
 
 def _no_price(request: pb.SubmitOrderRequest) -> int:

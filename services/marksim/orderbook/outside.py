@@ -25,8 +25,10 @@ from marksim.core.types import (
     Liquidity,
     OrderStatus,
     OrderType,
+    PostOnly,
     Reason,
     Records,
+    SelfTradePrevention,
     Side,
     TimeInForce,
 )
@@ -97,6 +99,10 @@ class OutsideOrder:
     time_in_force: TimeInForce
     price_ticks: int
     quantity_lots: int
+    min_quantity_lots: int = 0
+    post_only: PostOnly = PostOnly.UNSPECIFIED
+    self_trade_prevention: SelfTradePrevention = SelfTradePrevention.UNSPECIFIED
+    self_trade_group: int = 0
     serial: int = 0
     status: OrderStatus = OrderStatus.PENDING
     order_id: int = 0
@@ -268,8 +274,12 @@ class Outside:
             if kind == ExecutionKind.ACCEPTED:
                 order.status, order.order_id = OrderStatus.OPEN, row["order_id"]
                 order.accepted_ns, order.leaves_lots = row["time_ns"], row["leaves_lots"]
+                # It may have slid.
+                order.price_ticks = row["price_ticks"]
             elif kind == ExecutionKind.REJECTED:
                 self._close(order, OrderStatus.REJECTED, row["reason"])
+            elif kind == ExecutionKind.CANCELLED and row["leaves_lots"]:
+                order.leaves_lots = row["leaves_lots"]
             elif kind == ExecutionKind.CANCELLED:
                 self._close(order, OrderStatus.CANCELLED, row["reason"])
             elif kind == ExecutionKind.EXPIRED:
@@ -340,4 +350,6 @@ def _commands(queue: list[Waiting], time_ns: int) -> Records:
             continue
         row["side"], row["order_type"], row["time_in_force"] = order.side, order.order_type, order.time_in_force
         row["price_ticks"], row["quantity_lots"] = order.price_ticks, order.quantity_lots
+        row["min_quantity_lots"], row["post_only"] = order.min_quantity_lots, order.post_only
+        row["self_trade_prevention"], row["self_trade_group"] = order.self_trade_prevention, order.self_trade_group
     return rows

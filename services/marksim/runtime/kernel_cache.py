@@ -8,9 +8,11 @@ from pathlib import Path
 
 from numba.core.caching import InTreeCacheLocator
 
+from marksim.core.book.compiled import FolderStamp
 
-class BesideTheSource(InTreeCacheLocator):
-    """Files in the source's __pycache__, valid for this content of the source."""
+
+class BesideTheSource(FolderStamp, InTreeCacheLocator):
+    """Files in the source's __pycache__, valid for this content of the folder that the source is in."""
 
     def ensure_cache_path(self) -> None:
         """Make the folder. Whether it can be written to finds out who writes: in an image that is the build."""

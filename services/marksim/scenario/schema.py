@@ -72,6 +72,8 @@ class InstrumentModel(_Model):
     max_price: DecimalText
     min_quantity: DecimalText | None = None
     max_quantity: DecimalText | None = None
+    market_protection: DecimalText | None = None
+    """How far from the best price that it meets a market order may trade; without it anywhere between min and max price."""
     maker_fee_ppm: int = Field(default=0, ge=-100_000, le=100_000)
     taker_fee_ppm: int = Field(default=0, ge=-100_000, le=100_000)
 
@@ -81,6 +83,7 @@ class InstrumentModel(_Model):
             ("reference_price", self.tick_size),
             ("min_price", self.tick_size),
             ("max_price", self.tick_size),
+            ("market_protection", self.tick_size),
             ("min_quantity", self.lot_size),
             ("max_quantity", self.lot_size),
         ):
@@ -115,6 +118,7 @@ class InstrumentModel(_Model):
             max_price_ticks=int(Fraction(self.max_price) / tick),
             min_quantity_lots=int(Fraction(self.min_quantity) / lot) if self.min_quantity else 1,
             max_quantity_lots=int(Fraction(self.max_quantity) / lot) if self.max_quantity else 1_000_000_000,
+            market_protection_ticks=int(Fraction(self.market_protection) / tick) if self.market_protection else 0,
             maker_fee_ppm=self.maker_fee_ppm,
             taker_fee_ppm=self.taker_fee_ppm,
         )

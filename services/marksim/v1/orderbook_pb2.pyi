@@ -331,7 +331,7 @@ class ListInstrumentsResponse(_message.Message):
     def __init__(self, instruments: _Optional[_Iterable[_Union[_types_pb2.Instrument, _Mapping]]] = ..., shard: _Optional[int] = ..., shards: _Optional[int] = ...) -> None: ...
 
 class SubmitOrderRequest(_message.Message):
-    __slots__ = ("account", "symbol", "client_order_id", "side", "order_type", "time_in_force", "quantity", "price", "stop_price", "display_quantity", "min_quantity", "post_only", "self_trade_prevention", "expire_time_ns", "queue_while_paused")
+    __slots__ = ("account", "symbol", "client_order_id", "side", "order_type", "time_in_force", "quantity", "price", "stop_price", "display_quantity", "min_quantity", "post_only", "self_trade_prevention", "expire_time_ns", "queue_while_paused", "self_trade_group")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -347,6 +347,7 @@ class SubmitOrderRequest(_message.Message):
     SELF_TRADE_PREVENTION_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_NS_FIELD_NUMBER: _ClassVar[int]
     QUEUE_WHILE_PAUSED_FIELD_NUMBER: _ClassVar[int]
+    SELF_TRADE_GROUP_FIELD_NUMBER: _ClassVar[int]
     account: str
     symbol: str
     client_order_id: str
@@ -362,7 +363,8 @@ class SubmitOrderRequest(_message.Message):
     self_trade_prevention: _types_pb2.SelfTradePrevention
     expire_time_ns: int
     queue_while_paused: bool
-    def __init__(self, account: _Optional[str] = ..., symbol: _Optional[str] = ..., client_order_id: _Optional[str] = ..., side: _Optional[_Union[_types_pb2.Side, str]] = ..., order_type: _Optional[_Union[_types_pb2.OrderType, str]] = ..., time_in_force: _Optional[_Union[_types_pb2.TimeInForce, str]] = ..., quantity: _Optional[str] = ..., price: _Optional[str] = ..., stop_price: _Optional[str] = ..., display_quantity: _Optional[str] = ..., min_quantity: _Optional[str] = ..., post_only: _Optional[_Union[_types_pb2.PostOnly, str]] = ..., self_trade_prevention: _Optional[_Union[_types_pb2.SelfTradePrevention, str]] = ..., expire_time_ns: _Optional[int] = ..., queue_while_paused: _Optional[bool] = ...) -> None: ...
+    self_trade_group: str
+    def __init__(self, account: _Optional[str] = ..., symbol: _Optional[str] = ..., client_order_id: _Optional[str] = ..., side: _Optional[_Union[_types_pb2.Side, str]] = ..., order_type: _Optional[_Union[_types_pb2.OrderType, str]] = ..., time_in_force: _Optional[_Union[_types_pb2.TimeInForce, str]] = ..., quantity: _Optional[str] = ..., price: _Optional[str] = ..., stop_price: _Optional[str] = ..., display_quantity: _Optional[str] = ..., min_quantity: _Optional[str] = ..., post_only: _Optional[_Union[_types_pb2.PostOnly, str]] = ..., self_trade_prevention: _Optional[_Union[_types_pb2.SelfTradePrevention, str]] = ..., expire_time_ns: _Optional[int] = ..., queue_while_paused: _Optional[bool] = ..., self_trade_group: _Optional[str] = ...) -> None: ...
 
 class SubmitOrderResponse(_message.Message):
     __slots__ = ("order", "fills", "run", "window")

@@ -85,6 +85,8 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_MARKET_CLOSED: _ClassVar[Reason]
     REASON_BELOW_MIN_NOTIONAL: _ClassVar[Reason]
     REASON_OWNER_GONE: _ClassVar[Reason]
+    REASON_INVALID_TERMS: _ClassVar[Reason]
+    REASON_MIN_QUANTITY: _ClassVar[Reason]
 
 class OrderStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -169,6 +171,8 @@ REASON_UNSUPPORTED: Reason
 REASON_MARKET_CLOSED: Reason
 REASON_BELOW_MIN_NOTIONAL: Reason
 REASON_OWNER_GONE: Reason
+REASON_INVALID_TERMS: Reason
+REASON_MIN_QUANTITY: Reason
 ORDER_STATUS_UNSPECIFIED: OrderStatus
 ORDER_STATUS_PENDING: OrderStatus
 ORDER_STATUS_OPEN: OrderStatus
@@ -189,7 +193,7 @@ SESSION_STATE_CLOSING_AUCTION: SessionState
 SESSION_STATE_CLOSED: SessionState
 
 class Instrument(_message.Message):
-    __slots__ = ("symbol", "base_asset", "quote_asset", "tick_size", "lot_size", "min_quantity_lots", "max_quantity_lots", "min_notional", "min_price_ticks", "max_price_ticks", "maker_fee_ppm", "taker_fee_ppm", "reference_price_ticks", "shard")
+    __slots__ = ("symbol", "base_asset", "quote_asset", "tick_size", "lot_size", "min_quantity_lots", "max_quantity_lots", "min_notional", "min_price_ticks", "max_price_ticks", "maker_fee_ppm", "taker_fee_ppm", "reference_price_ticks", "shard", "market_protection_ticks")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     BASE_ASSET_FIELD_NUMBER: _ClassVar[int]
     QUOTE_ASSET_FIELD_NUMBER: _ClassVar[int]
@@ -204,6 +208,7 @@ class Instrument(_message.Message):
     TAKER_FEE_PPM_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
     SHARD_FIELD_NUMBER: _ClassVar[int]
+    MARKET_PROTECTION_TICKS_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     base_asset: str
     quote_asset: str
@@ -218,10 +223,11 @@ class Instrument(_message.Message):
     taker_fee_ppm: int
     reference_price_ticks: int
     shard: int
-    def __init__(self, symbol: _Optional[str] = ..., base_asset: _Optional[str] = ..., quote_asset: _Optional[str] = ..., tick_size: _Optional[str] = ..., lot_size: _Optional[str] = ..., min_quantity_lots: _Optional[int] = ..., max_quantity_lots: _Optional[int] = ..., min_notional: _Optional[str] = ..., min_price_ticks: _Optional[int] = ..., max_price_ticks: _Optional[int] = ..., maker_fee_ppm: _Optional[int] = ..., taker_fee_ppm: _Optional[int] = ..., reference_price_ticks: _Optional[int] = ..., shard: _Optional[int] = ...) -> None: ...
+    market_protection_ticks: int
+    def __init__(self, symbol: _Optional[str] = ..., base_asset: _Optional[str] = ..., quote_asset: _Optional[str] = ..., tick_size: _Optional[str] = ..., lot_size: _Optional[str] = ..., min_quantity_lots: _Optional[int] = ..., max_quantity_lots: _Optional[int] = ..., min_notional: _Optional[str] = ..., min_price_ticks: _Optional[int] = ..., max_price_ticks: _Optional[int] = ..., maker_fee_ppm: _Optional[int] = ..., taker_fee_ppm: _Optional[int] = ..., reference_price_ticks: _Optional[int] = ..., shard: _Optional[int] = ..., market_protection_ticks: _Optional[int] = ...) -> None: ...
 
 class CommandColumns(_message.Message):
-    __slots__ = ("count", "time_ns", "account", "serial", "kind", "side", "order_type", "time_in_force", "post_only", "self_trade_prevention", "price_ticks", "stop_price_ticks", "quantity_lots", "display_lots", "min_quantity_lots", "expire_time_ns", "target_serial")
+    __slots__ = ("count", "time_ns", "account", "serial", "kind", "side", "order_type", "time_in_force", "post_only", "self_trade_prevention", "price_ticks", "stop_price_ticks", "quantity_lots", "display_lots", "min_quantity_lots", "expire_time_ns", "target_serial", "self_trade_group")
     COUNT_FIELD_NUMBER: _ClassVar[int]
     TIME_NS_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
@@ -239,6 +245,7 @@ class CommandColumns(_message.Message):
     MIN_QUANTITY_LOTS_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_NS_FIELD_NUMBER: _ClassVar[int]
     TARGET_SERIAL_FIELD_NUMBER: _ClassVar[int]
+    SELF_TRADE_GROUP_FIELD_NUMBER: _ClassVar[int]
     count: int
     time_ns: bytes
     account: bytes
@@ -256,7 +263,8 @@ class CommandColumns(_message.Message):
     min_quantity_lots: bytes
     expire_time_ns: bytes
     target_serial: bytes
-    def __init__(self, count: _Optional[int] = ..., time_ns: _Optional[bytes] = ..., account: _Optional[bytes] = ..., serial: _Optional[bytes] = ..., kind: _Optional[bytes] = ..., side: _Optional[bytes] = ..., order_type: _Optional[bytes] = ..., time_in_force: _Optional[bytes] = ..., post_only: _Optional[bytes] = ..., self_trade_prevention: _Optional[bytes] = ..., price_ticks: _Optional[bytes] = ..., stop_price_ticks: _Optional[bytes] = ..., quantity_lots: _Optional[bytes] = ..., display_lots: _Optional[bytes] = ..., min_quantity_lots: _Optional[bytes] = ..., expire_time_ns: _Optional[bytes] = ..., target_serial: _Optional[bytes] = ...) -> None: ...
+    self_trade_group: bytes
+    def __init__(self, count: _Optional[int] = ..., time_ns: _Optional[bytes] = ..., account: _Optional[bytes] = ..., serial: _Optional[bytes] = ..., kind: _Optional[bytes] = ..., side: _Optional[bytes] = ..., order_type: _Optional[bytes] = ..., time_in_force: _Optional[bytes] = ..., post_only: _Optional[bytes] = ..., self_trade_prevention: _Optional[bytes] = ..., price_ticks: _Optional[bytes] = ..., stop_price_ticks: _Optional[bytes] = ..., quantity_lots: _Optional[bytes] = ..., display_lots: _Optional[bytes] = ..., min_quantity_lots: _Optional[bytes] = ..., expire_time_ns: _Optional[bytes] = ..., target_serial: _Optional[bytes] = ..., self_trade_group: _Optional[bytes] = ...) -> None: ...
 
 class ExecutionColumns(_message.Message):
     __slots__ = ("count", "sequence", "time_ns", "kind", "reason", "side", "account", "serial", "order_id", "price_ticks", "quantity_lots", "leaves_lots", "maker_account", "maker_serial", "maker_order_id", "maker_leaves_lots")

@@ -29,6 +29,9 @@ class Mix:
     invalid: float = 0.0
     min_price: int = 10
     max_price: int = 5_000
+    terms: float = 0.0
+    """Share of orders with terms: FOK, post-only, a smallest first fill, self-trade prevention, groups."""
+    protection: int = 0
 
 
 MIXES = {
@@ -40,6 +43,11 @@ MIXES = {
     "one order": Mix(band=2, cancels=0.2, markets=0.01, serials=3, max_orders=1),
     "band edges": Mix(band=6, cancels=0.2, markets=0.05, serials=300, max_orders=100, min_price=998, max_price=1_003),
     "invalid": Mix(band=20, cancels=0.3, markets=0.05, serials=200, max_orders=200, invalid=0.3),
+    "terms": Mix(band=4, cancels=0.2, markets=0.1, serials=5_000, max_orders=1_000, terms=0.8, protection=3),
+    "terms at two prices": Mix(band=1, cancels=0.1, markets=0.05, serials=500, max_orders=300, terms=0.95, invalid=0.02),
+    "terms in depth": Mix(
+        band=300, cancels=0.02, markets=0.1, serials=1 << 40, max_orders=1 << 20, terms=0.3, protection=90
+    ),
     "far levels": Mix(band=990, cancels=0.49, markets=0.001, serials=40, max_orders=50, max_price=1_000_000),
 }
 
@@ -64,6 +72,7 @@ def stream(rng: np.random.Generator, mix: Mix, count: int) -> Records:
     away = np.where(rng.random(count) < 0.6, np.where(commands["side"] == 1, -np.abs(away), np.abs(away)), away)
     commands["price_ticks"] = np.where(commands["order_type"] == 2, 0, 1_000 + away)
     commands["quantity_lots"] = rng.integers(2, 100, count)
+    _add_terms(rng, mix, commands)
     for row in np.flatnonzero(rng.random(count) < mix.invalid):
         name = rng.choice(list(COMMAND.names or ()))
         bits = np.iinfo(COMMAND[name])
@@ -71,9 +80,21 @@ def stream(rng: np.random.Generator, mix: Mix, count: int) -> Records:
     return commands
 
 
+def _add_terms(rng: np.random.Generator, mix: Mix, commands: Records) -> None:
+    count = len(commands)
+    chosen = (rng.random(count) < mix.terms) & (commands["kind"] == 1)
+    commands["self_trade_prevention"] = np.where(chosen, rng.integers(0, 5, count), 0)
+    commands["self_trade_group"] = np.where(chosen & (rng.random(count) < 0.2), rng.integers(1, 3, count), 0)
+    kind = np.where(chosen, rng.integers(0, 6, count), 0)
+    commands["time_in_force"] = np.where(kind == 1, 3, commands["time_in_force"])
+    commands["min_quantity_lots"] = np.where((kind == 1) | (kind == 2), rng.integers(0, 60, count), 0)
+    post_only = (kind > 3) & (commands["order_type"] == 1) & (commands["time_in_force"] < 2)
+    commands["post_only"] = np.where(post_only, kind - 3, 0)
+
+
 def assert_equal_books(commands: Records, batches: Any, mix: Mix, context: str) -> None:
     """Apply the same batches to both books and compare after each."""
-    traded = instrument(min_price_ticks=mix.min_price, max_price_ticks=mix.max_price)
+    traded = instrument(min_price_ticks=mix.min_price, max_price_ticks=mix.max_price, market_protection_ticks=mix.protection)
     plain, fast = ReferenceBook(traded, mix.max_orders), OrderBook(traded, mix.max_orders)
     at = 0
     while at < len(commands):
@@ -94,7 +115,7 @@ def assert_equal_books(commands: Records, batches: Any, mix: Mix, context: str) 
 def test_random_streams_give_equal_rows_and_hashes(mix: str, seed: int) -> None:
     """Whatever the traffic and wherever the batches end; the failing mix, seed and rows are in the message."""
     rng = np.random.default_rng(seed)
-    deep = mix in {"wide and deep", "sweeps"}
+    deep = mix in {"wide and deep", "sweeps", "terms in depth"}
     sizes = iter(lambda: int(rng.choice([1, 7, 150, 3_000], p=[0.0, 0.1, 0.4, 0.5])), None)
     commands = stream(rng, MIXES[mix], COUNT // 4 if deep else COUNT)
     assert_equal_books(commands, sizes, MIXES[mix], f"mix {mix}, seed {seed}")
@@ -126,7 +147,11 @@ FIELDS = st.fixed_dictionaries(
     {"kind": st.sampled_from([1, 1, 1, 2, 0, 3]), "side": st.sampled_from([1, 2, 1, 2, 0])},
     optional={
         "order_type": st.sampled_from([1, 2, 3]),
-        "time_in_force": st.sampled_from([0, 1, 2, 3]),
+        "time_in_force": st.sampled_from([0, 1, 2, 3, 3, 6]),
+        "post_only": st.sampled_from([0, 1, 2, 3]),
+        "self_trade_prevention": st.sampled_from([0, 1, 2, 3, 4, 5]),
+        "self_trade_group": st.sampled_from([0, 1]),
+        "min_quantity_lots": st.sampled_from([0, 0, 1, 4, 10, -1]),
         "account": st.integers(0, 1),
         "serial": st.integers(0, 4),
         "target_serial": st.integers(0, 4),
@@ -140,7 +165,7 @@ FIELDS = st.fixed_dictionaries(
 @given(st.lists(st.lists(FIELDS, max_size=12), max_size=8), st.integers(1, 6))
 def test_any_batches_give_equal_books(batches: list[list[dict[str, int]]], max_orders: int) -> None:
     """Small worlds with many collisions, shrunk to the shortest that differs."""
-    traded = instrument(min_price_ticks=10, max_price_ticks=14, reference_price_ticks=12)
+    traded = instrument(min_price_ticks=10, max_price_ticks=14, reference_price_ticks=12, market_protection_ticks=1)
     plain, fast = ReferenceBook(traded, max_orders), OrderBook(traded, max_orders)
     for rows in batches:
         commands = batch(*({"order_type": 1, "price_ticks": 12, "quantity_lots": 5, **row} for row in rows))

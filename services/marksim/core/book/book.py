@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 
 from marksim.core.book import kernel
+from marksim.core.book.names import find_slot, rebuild_names
 from marksim.core.book.resting import DEFAULT_MAX_ORDERS, RESTING, OpenOrder, hash_state, open_orders
 from marksim.core.book.rules import rules_of
 from marksim.core.book.state import Memory, allocate, grow_orders, grown
@@ -93,7 +94,7 @@ class OrderBook:
     def find(self, account: int, serial: int) -> OpenOrder | None:
         """The resting order of that name, if there is one."""
         memory = self._memory
-        slot = kernel.find_slot(memory.orders, memory.names, account, serial)
+        slot = find_slot(memory.orders, memory.names, account, serial)
         if slot == 0:
             return None
         order = memory.orders[slot]
@@ -134,7 +135,7 @@ class OrderBook:
         counters = memory.counters[0]
         if not counters["needed_executions"]:
             grow_orders(memory, min(2 * self.capacity, self._max_orders))
-            kernel.rebuild_names(memory.orders, memory.names)
+            rebuild_names(memory.orders, memory.names)
             return
         if counters["needed_executions"] > len(memory.executions):
             memory.executions = grown(memory.executions, int(counters["needed_executions"]))

@@ -1,11 +1,60 @@
-"""How the book's functions are compiled."""
+"""How the book's functions are compiled, and kept on disk.
 
+They call each other across the files of this folder, and Numba compiles what is called into its caller. So what is kept
+belongs to the content of all files here; Numba's own stamp is of the caller's file alone.
+"""
+
+import hashlib
 from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import njit
+from numba.core.caching import (
+    CompileResultCacheImpl,
+    FunctionCache,
+    InTreeCacheLocator,
+    UserProvidedCacheLocator,
+    UserWideCacheLocator,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+@lru_cache
+def stamp_of(folder: Path) -> tuple[tuple[str, str], ...]:
+    """Name and SHA-256 of each Python file in a folder."""
+    return tuple((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in sorted(folder.glob("*.py")))
+
+
+class FolderStamp:
+    """Mixed into one of Numba's locators: valid for this content of the whole folder."""
+
+    _py_file: str
+
+    def get_source_stamp(self) -> object:
+        return stamp_of(Path(self._py_file).parent)
+
+
+class _Named(FolderStamp, UserProvidedCacheLocator):
+    """In NUMBA_CACHE_DIR, where that is set."""
+
+
+class _InTree(FolderStamp, InTreeCacheLocator):
+    """Beside the source, where that can be written to."""
+
+
+class _OfUser(FolderStamp, UserWideCacheLocator):
+    """In the user's own cache."""
+
+
+class _Kept(CompileResultCacheImpl):
+    _locator_classes = [_Named, _InTree, _OfUser]  # noqa: RUF012  as it stands in Numba's own
+
+
+class _Cache(FunctionCache):
+    _impl_class = _Kept
 
 
 def compiled(function: F) -> F:
@@ -13,5 +62,8 @@ def compiled(function: F) -> F:
 
     Nothing is allocated in compiled code, so Numba's reference counts (atomic, one pair an array and call) are left out.
     """
-    options: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
-    return cast(F, njit(**options)(function))
+    options: dict[str, Any] = {"nogil": True, "_nrt": False}
+    dispatcher = njit(**options)(function)
+    # What cache=True does, with our stamp.
+    dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]  # noqa: SLF001
+    return cast(F, dispatcher)

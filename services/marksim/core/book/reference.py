@@ -4,19 +4,33 @@ Price-time priority. A batch of commands is applied row by row; every row gives 
 
 NEW is checked in this order, and the first that fails is the reason of the REJECTED row:
 
-1. UNSUPPORTED: order_type is not LIMIT or MARKET; time_in_force is not UNSPECIFIED, IOC or, for limit orders, GTC; or
-   any of post_only, self_trade_prevention, stop_price_ticks, display_lots, min_quantity_lots, expire_time_ns is not 0.
-2. INVALID_SIDE: neither BUY nor SELL.
-3. INVALID_QUANTITY: below the instrument's smallest order or above its largest.
-4. INVALID_PRICE: a limit price that is not positive, a market order with a price.
-5. PRICE_BAND: a limit price outside the instrument's bands.
-6. BELOW_MIN_NOTIONAL: limit price times quantity is below the instrument's smallest notional.
-7. DUPLICATE_ORDER_ID: an order of this account with this serial is resting.
-8. BOOK_FULL: a limit order that may rest, while `max_orders` are resting; asked before it trades, also if it would fill.
+1. UNSUPPORTED: order_type is not LIMIT or MARKET; time_in_force is GTD or AT_THE_OPEN; or any of stop_price_ticks,
+   display_lots, expire_time_ns is not 0.
+2. INVALID_TERMS: time_in_force, post_only or self_trade_prevention is no value of its enum; a market order that is GTC; a
+   post-only order that is a market, IOC or FOK order, or has a min_quantity.
+3. INVALID_SIDE: neither BUY nor SELL.
+4. INVALID_QUANTITY: below the instrument's smallest order or above its largest; a min_quantity below 0 or above it.
+5. INVALID_PRICE: a limit price that is not positive, a market order with a price.
+6. PRICE_BAND: a limit price outside the instrument's bands.
+7. WOULD_TAKE: a post-only order that would trade at once. One that may slide gets the price one tick away from the best
+   price of the other side instead; where that is outside the bands it is rejected as well.
+8. BELOW_MIN_NOTIONAL: limit price, after the slide, times quantity is below the instrument's smallest notional.
+9. DUPLICATE_ORDER_ID: an order of this account with this serial is resting.
+10. BOOK_FULL: an order that may rest, while `max_orders` are resting; asked before it trades, also if it would fill.
 
-An accepted order gets the next order_id and an ACCEPTED row with its whole quantity as leaves, then one TRADED row a maker
-at the maker's price, then, for what is left of an IOC or market order, a CANCELLED row (IOC_REMAINDER, NO_LIQUIDITY). What
-is left of a GTC order rests. A NEW's target_serial is not looked at.
+An accepted order gets the next order_id and an ACCEPTED row with its whole quantity as leaves. A FOK order that cannot trade
+whole at once is then CANCELLED/FOK_NOT_FILLED, any order that cannot trade its min_quantity at once CANCELLED/MIN_QUANTITY,
+and neither touches another order. The rest have one TRADED row a maker, at the maker's price, best price first and oldest
+first, down to their limit price; a market order trades down to the bands or, where the instrument has
+market_protection_ticks, to so many ticks from the best price at its arrival. What is left of an IOC order is
+CANCELLED/IOC_REMAINDER, of a market order NO_LIQUIDITY, or PRICE_BAND where its protection stopped it. What is left
+of others rests. A NEW's target_serial is not looked at.
+
+A maker of the same account or group as a taker with self-trade prevention does not trade with it. The group is
+self_trade_group, or else the account. CANCEL_NEWEST: what is left of the taker is CANCELLED. CANCEL_OLDEST: the maker is,
+and the taker goes on. CANCEL_BOTH: both are, the maker first. DECREMENT: the smaller of what is left of both is taken off
+both, the maker first; each has a CANCELLED row with that quantity, and its order is open where leaves is not 0. The reason
+of all of these rows is SELF_TRADE. What is taken off is not traded: of a FOK order it is missing.
 
 CANCEL looks at account and target_serial only: CANCELLED/REQUESTED with the order's own columns and leaves 0, or
 CANCEL_REJECTED/UNKNOWN_ORDER with target_serial as serial. Every other kind is REJECTED/UNSUPPORTED. A REJECTED row repeats
@@ -44,20 +58,16 @@ from marksim.core.types import (
     ExecutionKind,
     Instrument,
     OrderType,
+    PostOnly,
     Reason,
     Records,
+    SelfTradePrevention,
     Side,
     TimeInForce,
 )
 
-NOT_YET = (
-    "post_only",
-    "self_trade_prevention",
-    "stop_price_ticks",
-    "display_lots",
-    "min_quantity_lots",
-    "expire_time_ns",
-)
+NOT_YET = ("stop_price_ticks", "display_lots", "expire_time_ns")
+IMMEDIATE = (TimeInForce.IOC, TimeInForce.FOK)
 
 
 @dataclass(slots=True, eq=False)
@@ -69,6 +79,7 @@ class RestingOrder:
     quantity: int
     leaves: int
     side: int
+    group: int = 0
 
 
 @dataclass(slots=True)
@@ -171,20 +182,26 @@ class ReferenceBook:
             account=command["account"],
             serial=command["serial"],
             order_id=self._last_order_id,
-            price=command["price_ticks"],
+            price=self._price_after_slide(command),
             quantity=command["quantity_lots"],
             leaves=command["quantity_lots"],
             side=command["side"],
+            group=command["self_trade_group"] or command["account"],
         )
-        market = command["order_type"] == OrderType.MARKET
         self._add_execution(rows, ExecutionKind.ACCEPTED, Reason.UNSPECIFIED, order, order.quantity)
-        self._match(order, market, rows)
+        market = command["order_type"] == OrderType.MARKET
+        last_price = self._last_market_price(order.side) if market else order.price
+        reason = self._why_nothing(command, order, last_price)
+        if not reason and self._match(order, last_price, command["self_trade_prevention"], rows):
+            reason = Reason.SELF_TRADE
         if not order.leaves:
             return
-        if market or command["time_in_force"] == TimeInForce.IOC:
-            cancelled, order.leaves = order.leaves, 0
-            reason = Reason.NO_LIQUIDITY if market else Reason.IOC_REMAINDER
-            self._add_execution(rows, ExecutionKind.CANCELLED, reason, order, cancelled)
+        if not reason and market:
+            reason = Reason.PRICE_BAND if self._prices(Side(order.side).opposite) else Reason.NO_LIQUIDITY
+        elif not reason and command["time_in_force"] == TimeInForce.IOC:
+            reason = Reason.IOC_REMAINDER
+        if reason:
+            self._take_off(order, order.leaves, reason, rows)
             return
         self._orders[order.account, order.serial] = order
         self._sides[order.side].setdefault(order.price, deque()).append(order)
@@ -193,41 +210,113 @@ class ReferenceBook:
     def _why_not(self, command: dict[str, int]) -> Reason:
         """The first check that fails, or UNSPECIFIED."""
         rules = self._rules
+        life, post_only = command["time_in_force"], command["post_only"]
         market = command["order_type"] == OrderType.MARKET
         price, quantity = command["price_ticks"], command["quantity_lots"]
-        lives = {TimeInForce.UNSPECIFIED, TimeInForce.IOC} | (set() if market else {TimeInForce.GTC})
-        may_rest = not market and command["time_in_force"] != TimeInForce.IOC
+        may_rest = not market and life not in IMMEDIATE
+        slid = self._price_after_slide(command)
         checks = (
             (command["order_type"] not in {OrderType.LIMIT, OrderType.MARKET}, Reason.UNSUPPORTED),
-            (command["time_in_force"] not in lives, Reason.UNSUPPORTED),
+            (life in {TimeInForce.GTD, TimeInForce.AT_THE_OPEN}, Reason.UNSUPPORTED),
             (any(command[name] for name in NOT_YET), Reason.UNSUPPORTED),
+            (life > max(TimeInForce) or post_only > max(PostOnly), Reason.INVALID_TERMS),
+            (command["self_trade_prevention"] > max(SelfTradePrevention), Reason.INVALID_TERMS),
+            (market and life == TimeInForce.GTC, Reason.INVALID_TERMS),
+            (post_only and (not may_rest or command["min_quantity_lots"] != 0), Reason.INVALID_TERMS),
             (command["side"] not in {Side.BUY, Side.SELL}, Reason.INVALID_SIDE),
             (not rules.min_quantity_lots <= quantity <= rules.max_quantity_lots, Reason.INVALID_QUANTITY),
+            (not 0 <= command["min_quantity_lots"] <= quantity, Reason.INVALID_QUANTITY),
             (price != 0 if market else price <= 0, Reason.INVALID_PRICE),
             (not market and not rules.min_price_ticks <= price <= rules.max_price_ticks, Reason.PRICE_BAND),
-            (not market and price * quantity < rules.min_notional, Reason.BELOW_MIN_NOTIONAL),
+            (post_only and self._takes_at(command["side"], slid), Reason.WOULD_TAKE),
+            (not market and slid * quantity < rules.min_notional, Reason.BELOW_MIN_NOTIONAL),
             ((command["account"], command["serial"]) in self._orders, Reason.DUPLICATE_ORDER_ID),
             (may_rest and len(self._orders) >= rules.max_orders, Reason.BOOK_FULL),
         )
         return next((reason for failed, reason in checks if failed), Reason.UNSPECIFIED)
 
-    def _match(self, taker: RestingOrder, market: bool, rows: Rows) -> None:
-        """Trade against the other side, best price first, oldest first; one depth row for each level touched."""
+    def _takes_at(self, side: int, price: int) -> bool:
+        """Whether an order at that price would trade at once."""
+        best = self._prices(Side.SELL if side == Side.BUY else Side.BUY)[:1]
+        return any(other <= price if side == Side.BUY else other >= price for other in best)
+
+    def _price_after_slide(self, command: dict[str, int]) -> int:
+        """Where the order would rest: at its price, or one tick off the other side if it slides and the bands let it."""
+        side, price = command["side"], command["price_ticks"]
+        if command["post_only"] != PostOnly.SLIDE or not self._takes_at(side, price):
+            return price
+        slid = self._prices(Side.SELL)[0] - 1 if side == Side.BUY else self._prices(Side.BUY)[0] + 1
+        return slid if self._rules.min_price_ticks <= slid <= self._rules.max_price_ticks else price
+
+    def _last_market_price(self, side: int) -> int:
+        """How far a market order trades."""
+        buy = side == Side.BUY
+        far = self._rules.max_price_ticks if buy else self._rules.min_price_ticks
+        best = next(iter(self._prices(Side(side).opposite)), far)
+        protection = self._rules.market_protection_ticks
+        if not protection:
+            return far
+        return min(far, best + protection) if buy else max(far, best - protection)
+
+    def _within(self, taker: RestingOrder, last_price: int) -> list[int]:
+        """Prices of the other side at which the taker may trade, best first."""
+        prices = self._prices(Side(taker.side).opposite)
+        return [price for price in prices if (price <= last_price if taker.side == Side.BUY else price >= last_price)]
+
+    def _why_nothing(self, command: dict[str, int], taker: RestingOrder, last_price: int) -> Reason:
+        """Why the order is cancelled before it trades: FOK_NOT_FILLED, MIN_QUANTITY, or UNSPECIFIED where it is not."""
+        prevention = command["self_trade_prevention"]
+        traded = taken_off = 0
+        makers = self._sides[Side(taker.side).opposite]
+        for maker in (maker for price in self._within(taker, last_price) for maker in makers[price]):
+            left = taker.quantity - traded - taken_off
+            if not (prevention and maker.group == taker.group):
+                traded += min(left, maker.leaves)
+            elif prevention == SelfTradePrevention.DECREMENT:
+                taken_off += min(left, maker.leaves)
+            elif prevention != SelfTradePrevention.CANCEL_OLDEST:
+                break
+        if command["time_in_force"] == TimeInForce.FOK and traded < taker.quantity:
+            return Reason.FOK_NOT_FILLED
+        return Reason.MIN_QUANTITY if traded < command["min_quantity_lots"] else Reason.UNSPECIFIED
+
+    def _match(self, taker: RestingOrder, last_price: int, prevention: int, rows: Rows) -> bool:
+        """Trade down to the last price; one depth row for each level that changed. True if the taker met its own order."""
         makers = Side(taker.side).opposite
-        for price in self._prices(makers):
-            beyond = price > taker.price if taker.side == Side.BUY else price < taker.price
-            if not taker.leaves or (beyond and not market):
-                return
-            queue = self._sides[makers][price]
-            while queue and taker.leaves:
+        for price in self._within(taker, last_price):
+            queue, sequence, stopped = self._sides[makers][price], self._sequence, False
+            while queue and taker.leaves and not stopped:
                 maker = queue[0]
+                if prevention and maker.group == taker.group:
+                    stopped = self._prevent(taker, maker, prevention, rows)
+                    continue
                 traded = min(taker.leaves, maker.leaves)
                 taker.leaves -= traded
                 maker.leaves -= traded
                 self._add_execution(rows, ExecutionKind.TRADED, Reason.UNSPECIFIED, taker, traded, maker)
                 if not maker.leaves:
                     self._remove(maker)
-            rows.depth.append(self._depth_row(makers, price))
+            if self._sequence > sequence:
+                rows.depth.append(self._depth_row(makers, price))
+            if stopped or not taker.leaves:
+                return stopped
+        return False
+
+    def _prevent(self, taker: RestingOrder, maker: RestingOrder, prevention: int, rows: Rows) -> bool:
+        """Do what the taker says of a self-trade; True if the taker stops there."""
+        if prevention == SelfTradePrevention.DECREMENT:
+            both = min(taker.leaves, maker.leaves)
+            self._take_off(maker, both, Reason.SELF_TRADE, rows)
+            self._take_off(taker, both, Reason.SELF_TRADE, rows)
+        elif prevention != SelfTradePrevention.CANCEL_NEWEST:
+            self._take_off(maker, maker.leaves, Reason.SELF_TRADE, rows)
+        if not maker.leaves:
+            self._remove(maker)
+        return prevention in {SelfTradePrevention.CANCEL_NEWEST, SelfTradePrevention.CANCEL_BOTH}
+
+    def _take_off(self, order: RestingOrder, quantity: int, reason: Reason, rows: Rows) -> None:
+        order.leaves -= quantity
+        self._add_execution(rows, ExecutionKind.CANCELLED, reason, order, quantity)
 
     def _cancel(self, command: dict[str, int], rows: Rows) -> None:
         order = self._orders.get((command["account"], command["target_serial"]))
@@ -235,9 +324,8 @@ class ReferenceBook:
             nothing = RestingOrder(command["account"], command["target_serial"], 0, 0, 0, 0, Side.UNSPECIFIED)
             self._add_execution(rows, ExecutionKind.CANCEL_REJECTED, Reason.UNKNOWN_ORDER, nothing, 0)
             return
-        cancelled, order.leaves = order.leaves, 0
         self._remove(order)
-        self._add_execution(rows, ExecutionKind.CANCELLED, Reason.REQUESTED, order, cancelled)
+        self._take_off(order, order.leaves, Reason.REQUESTED, rows)
         rows.depth.append(self._depth_row(order.side, order.price))
 
     def _reject(self, command: dict[str, int], reason: Reason, rows: Rows) -> None:
@@ -288,7 +376,7 @@ class ReferenceBook:
 
 def _resting_rows(orders: list[RestingOrder]) -> Records:
     rows: list[tuple[Any, ...]] = [
-        (order.account, order.serial, order.order_id, order.price, order.quantity, order.leaves, order.side)
+        (order.account, order.serial, order.order_id, order.price, order.quantity, order.leaves, order.group, order.side)
         for order in orders
     ]
     return np.array(rows, dtype=RESTING)

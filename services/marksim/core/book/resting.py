@@ -17,6 +17,7 @@ RESTING: Final = np.dtype(
         ("price_ticks", "<i8"),
         ("quantity_lots", "<i8"),
         ("leaves_lots", "<i8"),
+        ("self_trade_group", "<i8"),
         ("side", "<i8"),
     ]
 )
@@ -45,7 +46,7 @@ def open_orders(rows: Records) -> list[OpenOrder]:
     ordered = rows[np.argsort(rows["order_id"])]
     return [
         OpenOrder(account, serial, order_id, Side(side), price, quantity, leaves)
-        for account, serial, order_id, price, quantity, leaves, side in ordered.tolist()
+        for account, serial, order_id, price, quantity, leaves, _, side in ordered.tolist()
     ]
 
 

@@ -20,6 +20,7 @@ class Rules:
     min_quantity_lots: int
     max_quantity_lots: int
     min_notional: int
+    market_protection_ticks: int
     reference_price_ticks: int
     max_orders: int
 
@@ -40,4 +41,7 @@ def rules_of(instrument: Instrument, max_orders: int) -> Rules:
     min_notional = ceil(instrument.min_notional / (instrument.tick_size * instrument.lot_size))
     if not 0 <= min_notional <= MAX_NOTIONAL:
         raise InvalidInput(f"{name}: min_notional {instrument.min_notional} is negative or too large")
-    return Rules(low, high, smallest, largest, min_notional, instrument.reference_price_ticks, max_orders)
+    protection = instrument.market_protection_ticks
+    if not 0 <= protection <= MAX_PRICE_TICKS:
+        raise InvalidInput(f"{name}: market_protection_ticks {protection} is not within 0..{MAX_PRICE_TICKS}")
+    return Rules(low, high, smallest, largest, min_notional, protection, instrument.reference_price_ticks, max_orders)

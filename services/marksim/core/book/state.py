@@ -20,17 +20,22 @@ MAX_LEVELS: Final = 1 << 26
 FIRST_ORDERS: Final = 1024
 FIRST_ROWS: Final = 256
 
+LIMITS: Final = (
+    "min_price_ticks",
+    "max_price_ticks",
+    "min_quantity_lots",
+    "max_quantity_lots",
+    "min_notional",
+    "market_protection_ticks",
+    "max_orders",
+)
+"""Counters that are constant: the fields of Rules of the same names."""
+
 COUNTERS: Final = np.dtype(
     [
         (name, "<i8")
         for name in (
-            # Limits of the instrument; constant.
-            "min_price_ticks",
-            "max_price_ticks",
-            "min_quantity_lots",
-            "max_quantity_lots",
-            "min_notional",
-            "max_orders",
+            *LIMITS,
             # Bitmap: where the second and third tier begin, and where the third ends; constant.
             "tier1",
             "tier2",
@@ -68,6 +73,7 @@ ORDER: Final = np.dtype(
         ("order_id", "<i8"),
         ("quantity_lots", "<i8"),
         ("leaves_lots", "<i8"),
+        ("self_trade_group", "<i8"),
         ("level", "<i4"),
         ("previous", "<i4"),
         ("next", "<i4"),
@@ -108,9 +114,8 @@ def allocate(rules: Rules) -> Memory:
     tier_end = tier2 + (tier2 - tier1) // 64 + 1
     slots = min(FIRST_ORDERS, rules.max_orders)
     counters = np.zeros(1, COUNTERS)
-    for name in ("min_price_ticks", "max_price_ticks", "min_quantity_lots", "max_quantity_lots"):
+    for name in LIMITS:
         counters[name] = getattr(rules, name)
-    counters["min_notional"], counters["max_orders"] = rules.min_notional, rules.max_orders
     for name, value in (("tier1", tier1), ("tier2", tier2), ("tier_end", tier_end), ("best_bid", -1), ("best_ask", -1)):
         counters[name] = value
     counters["bid_price_ticks"] = counters["ask_price_ticks"] = rules.reference_price_ticks

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from marksim.core.book.kernel import apply_commands, find_slot, rebuild_names, write_depth, write_resting
+from marksim.core.book.kernel import apply_commands, write_depth, write_resting
+from marksim.core.book.names import find_slot, rebuild_names
 from marksim.core.book.resting import RESTING
 from marksim.core.book.rules import Rules
 from marksim.core.book.state import allocate
@@ -22,7 +23,7 @@ KERNELS: Final[dict[str, Callable[..., Any]]] = {
 
 def compile_kernels(progress: Callable[[str], object] | None = None) -> None:
     """Compile, or load from the cache on disk, all that a book needs; `progress` is told each name before its turn."""
-    memory = allocate(Rules(1, 2, 1, 1, 0, 1, max_orders=1))
+    memory = allocate(Rules(1, 2, 1, 1, 0, 0, 1, max_orders=1))
     counters, orders, levels, bitmap = memory.counters, memory.orders, memory.levels, memory.bitmap
     names, outputs = memory.names, (memory.executions, memory.quotes, memory.depth)
     arguments: dict[str, tuple[object, ...]] = {

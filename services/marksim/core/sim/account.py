@@ -73,6 +73,8 @@ class Account:
                 self.cash_ticks -= sign * quantity_lots * price_ticks
                 order.leaves_lots = leaves_lots
                 order.status = OrderStatus.PARTIALLY_FILLED if leaves_lots else OrderStatus.FILLED
+            elif kind in _STATUS_OF_END and leaves_lots:
+                order.leaves_lots = leaves_lots  # a part of it was taken off
             elif kind in _STATUS_OF_END:
                 order.status = _STATUS_OF_END[kind]
             else:

@@ -118,6 +118,7 @@ class AgentMarket:
                 0,
                 0,
                 order.serial,
+                0,
                 _CANCEL,
                 0,
                 0,
@@ -159,7 +160,7 @@ class AgentMarket:
         account.orders[order.serial] = order
         arrival_ns = self._scheduler.now_ns + self._order_latency_ns
         row = (
-            arrival_ns, account.number, order.serial, price_ticks, 0, quantity_lots, 0, 0, 0, 0,
+            arrival_ns, account.number, order.serial, price_ticks, 0, quantity_lots, 0, 0, 0, 0, 0,
             _NEW, int(side), order_type, time_in_force, 0, 0,
         )  # fmt: skip
         self._engine.send(self._task, row)

@@ -1,0 +1,59 @@
+"""Types and constants of the compiled book: what `types.py` calls a thing, as the plain number that compiled code knows."""
+
+from typing import Any
+
+import numpy as np
+from numba.cpython.unsafe import numbers
+from numpy.typing import NDArray
+
+from marksim.core.types import (
+    CommandKind,
+    ExecutionKind,
+    OrderType,
+    PostOnly,
+    Reason,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
+
+Row = Any
+"""One record of an array, by reference."""
+
+Index = Any
+"""A level, slot or probe: int in Python, int64 in compiled code."""
+
+Table = Any
+"""An array of records; in compiled code their fields are attributes, which NumPy's own type does not know."""
+
+Bitmap = NDArray[np.uint64]
+Names = NDArray[np.int32]
+
+BUY, SELL = int(Side.BUY), int(Side.SELL)
+NEW, CANCEL = int(CommandKind.NEW), int(CommandKind.CANCEL)
+LIMIT, MARKET = int(OrderType.LIMIT), int(OrderType.MARKET)
+GTC, IOC, FOK = int(TimeInForce.GTC), int(TimeInForce.IOC), int(TimeInForce.FOK)
+GTD, AT_THE_OPEN = int(TimeInForce.GTD), int(TimeInForce.AT_THE_OPEN)
+SLIDE = int(PostOnly.SLIDE)
+CANCEL_NEWEST, CANCEL_OLDEST = int(SelfTradePrevention.CANCEL_NEWEST), int(SelfTradePrevention.CANCEL_OLDEST)
+CANCEL_BOTH, DECREMENT = int(SelfTradePrevention.CANCEL_BOTH), int(SelfTradePrevention.DECREMENT)
+ACCEPTED, REJECTED = int(ExecutionKind.ACCEPTED), int(ExecutionKind.REJECTED)
+TRADED, CANCELLED = int(ExecutionKind.TRADED), int(ExecutionKind.CANCELLED)
+CANCEL_REJECTED = int(ExecutionKind.CANCEL_REJECTED)
+UNSPECIFIED, REQUESTED, UNKNOWN_ORDER = int(Reason.UNSPECIFIED), int(Reason.REQUESTED), int(Reason.UNKNOWN_ORDER)
+IOC_REMAINDER, NO_LIQUIDITY = int(Reason.IOC_REMAINDER), int(Reason.NO_LIQUIDITY)
+UNSUPPORTED, INVALID_SIDE = int(Reason.UNSUPPORTED), int(Reason.INVALID_SIDE)
+INVALID_QUANTITY, INVALID_PRICE = int(Reason.INVALID_QUANTITY), int(Reason.INVALID_PRICE)
+PRICE_BAND, BELOW_MIN_NOTIONAL = int(Reason.PRICE_BAND), int(Reason.BELOW_MIN_NOTIONAL)
+DUPLICATE_ORDER_ID, BOOK_FULL = int(Reason.DUPLICATE_ORDER_ID), int(Reason.BOOK_FULL)
+INVALID_TERMS, MIN_QUANTITY = int(Reason.INVALID_TERMS), int(Reason.MIN_QUANTITY)
+FOK_NOT_FILLED, WOULD_TAKE, SELF_TRADE = int(Reason.FOK_NOT_FILLED), int(Reason.WOULD_TAKE), int(Reason.SELF_TRADE)
+
+# To mypy these have types that only compiled code could meet.
+int64: Any = np.int64
+leading_zeros: Any = numbers.leading_zeros
+trailing_zeros: Any = numbers.trailing_zeros
+
+WORD = np.uint64(63)
+ONE = np.uint64(1)
+ZERO = np.uint64(0)
