@@ -154,7 +154,17 @@ def test_a_number_in_a_file_needs_no_quotes(service: str, number: str, speed: st
 
 
 @pytest.mark.parametrize(
-    "address", ["localhost", "localhost:notaport", ":::", "localhost:0", "localhost:65536", "::1:50051", "http://book:50051"]
+    "address",
+    [
+        "localhost",
+        "localhost:notaport",
+        ":::",
+        "localhost:0",
+        "localhost:65536",
+        "::1:50051",
+        "http://book:50051",
+        "dns:///book",
+    ],
 )
 @pytest.mark.parametrize("service", ["archiver", "edge", "engine"])
 def test_an_order_book_that_has_no_address_ends_the_start(
@@ -170,9 +180,10 @@ def test_an_order_book_that_has_no_address_ends_the_start(
 
 @pytest.mark.parametrize("service", ["archiver", "edge", "engine"])
 def test_order_books_may_be_names_and_addresses_of_both_kinds(service: str) -> None:
-    """IPv6 in brackets."""
-    settings = load_settings(ALL[service], service, ["--orderbook", "book-0.books:50051,10.0.0.7:1,[fd00::1]:65535"])
-    assert settings.model_dump()["orderbook"] == ["book-0.books:50051", "10.0.0.7:1", "[fd00::1]:65535"]
+    """IPv6 in brackets; and what gRPC has for names whose server is known."""
+    addresses = ["book-0.books:50051", "10.0.0.7:1", "[fd00::1]:65535", "dns:///book:1", "dns://10.0.0.2:53/book:1"]
+    settings = load_settings(ALL[service], service, ["--orderbook", ",".join(addresses)])
+    assert settings.model_dump()["orderbook"] == addresses
 
 
 @pytest.mark.parametrize("service", ALL)

@@ -32,6 +32,17 @@ def split_address(address: str) -> tuple[str, int]:
     return found[1] or found[2], int(found[3])
 
 
+def check_peer(address: str) -> None:
+    """Raise ValueError, with a sentence, for what cannot be called.
+
+    That is an address, or one behind gRPC's `dns:` or `dns://server/`, which says whom to ask for the name.
+    """
+    try:
+        split_address(re.sub(r"^dns:(//[^\s/]*/)?", "", address))
+    except ValueError:
+        raise ValueError(f"{address!r} is not written host:port") from None
+
+
 def bindable(address: str, port: int, flag: str) -> bool:
     """Whether `address` exists here and `port` is free on it; False if the machine has no such IPv6 loopback.
 

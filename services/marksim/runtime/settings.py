@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core.core_schema import ValidationInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from marksim.runtime.ports import split_address
+from marksim.runtime.ports import check_peer
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 """A TCP port; 0 lets the system choose a free one."""
@@ -71,7 +71,7 @@ class ServiceSettings(BaseSettings):
     def orderbooks_are_addresses(cls, value: list[str]) -> list[str]:
         """Of every service that calls order books: it would wait for one that cannot be for ever."""
         for address in value:
-            split_address(address)
+            check_peer(address)
         return value
 
     @classmethod
