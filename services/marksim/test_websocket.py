@@ -159,7 +159,8 @@ async def watch(url: str, seconds: float) -> Summary:
 
 async def _connect(url: str) -> ClientConnection:
     try:
-        return await connect(url, open_timeout=_CONNECT_TIMEOUT_S)
+        # Proxies of the environment are for the outside world; a market is on this machine or in this cluster.
+        return await connect(url, open_timeout=_CONNECT_TIMEOUT_S, proxy=None)
     except InvalidStatus as refusal:
         said = bytes(refusal.response.body or b"").decode(errors="replace").strip()[:_REFUSAL_SHOWN]
         status = f"HTTP {refusal.response.status_code}"
@@ -170,19 +171,22 @@ async def _connect(url: str) -> ClientConnection:
         raise SmokeFailure(f"What listens at {url} did not accept the connection: {error}.") from error
     except (OSError, TimeoutError) as error:
         raise SmokeFailure(
-            f"Nothing answers at {url} ({_cause(error)}). Start the market first: python -m marksim.main"
+            f"Nothing answers at {url} ({_cause(error, url)}). Start the market first: python -m marksim.main"
         ) from error
     except (InvalidURI, ValueError) as error:
         # A port beyond 65535 and a name that no DNS can hold are found out only by the attempt.
         raise SmokeFailure(f"--url {url} is not a WebSocket address; an example: ws://localhost:8765") from error
 
 
-def _cause(error: BaseException) -> str:
+def _cause(error: BaseException, url: str) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {_CONNECT_TIMEOUT_S:g} s"
     if isinstance(error, ConnectionRefusedError) or "Connect call failed" in str(error):
         return "connection refused"
-    return str(error)
+    if urlsplit(url).scheme == "wss":
+        # Who does not speak TLS hangs up, or answers what is no TLS; neither error says so.
+        return f"no TLS there: {str(error) or 'the connection was closed'}; try ws://"
+    return str(error) or type(error).__name__
 
 
 def _tick_line(tick: dict[str, Any]) -> str:
