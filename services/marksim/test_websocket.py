@@ -7,6 +7,7 @@ format. Ends with 1 and one sentence where nothing listens, nothing comes, or a 
 import asyncio
 import json
 import math
+import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -170,22 +171,25 @@ async def _connect(url: str) -> ClientConnection:
     except InvalidHandshake as error:
         raise SmokeFailure(f"What listens at {url} did not accept the connection: {error}.") from error
     except (OSError, TimeoutError) as error:
+        if url.startswith("wss:") and isinstance(error, ssl.SSLError | ConnectionResetError | ConnectionAbortedError):
+            # Who does not know TLS hangs up or answers what is none, and Python has no words for the first.
+            said = str(error) or "the connection was closed"
+            raise SmokeFailure(
+                f"What listens at {url} does not agree on TLS ({said}). Without TLS the address begins with ws://"
+            ) from error
         raise SmokeFailure(
-            f"Nothing answers at {url} ({_cause(error, url)}). Start the market first: python -m marksim.main"
+            f"Nothing answers at {url} ({_cause(error)}). Start the market first: python -m marksim.main"
         ) from error
     except (InvalidURI, ValueError) as error:
         # A port beyond 65535 and a name that no DNS can hold are found out only by the attempt.
         raise SmokeFailure(f"--url {url} is not a WebSocket address; an example: ws://localhost:8765") from error
 
 
-def _cause(error: BaseException, url: str) -> str:
+def _cause(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {_CONNECT_TIMEOUT_S:g} s"
     if isinstance(error, ConnectionRefusedError) or "Connect call failed" in str(error):
         return "connection refused"
-    if urlsplit(url).scheme == "wss":
-        # Who does not speak TLS hangs up, or answers what is no TLS; neither error says so.
-        return f"no TLS there: {str(error) or 'the connection was closed'}; try ws://"
     return str(error) or type(error).__name__
 
 
