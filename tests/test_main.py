@@ -12,6 +12,7 @@ import pytest
 
 from marksim import main
 from marksim.scenario import load_scenario
+from marksim.store.lock import take
 from marksim.supervisor import plan
 from marksim.supervisor.settings import MainSettings
 
@@ -233,6 +234,19 @@ async def test_unwritable_logs_are_refused(tmp_path: Path) -> None:
     assert code == 2
     assert "--log-dir" in output
     assert "Traceback" not in output
+
+
+async def test_an_archive_of_another_market_is_refused(tmp_path: Path) -> None:
+    """Before any child starts and writes into the other one's logs; the sentence names the flag of main."""
+    (tmp_path / "archive").mkdir()
+    held = take(tmp_path / "archive")
+    try:
+        code, output = await run_main(*port_flags(), f"--data-dir={tmp_path}")
+    finally:
+        os.close(held)
+    assert code == 2
+    assert output == f"marksim: another archiver writes to {tmp_path / 'archive'}: stop it, or choose another --data-dir\n"
+    assert list((tmp_path / "logs").iterdir()) == []
 
 
 async def test_an_archive_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

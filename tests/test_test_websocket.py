@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -40,10 +41,11 @@ async def server_of(messages: Sequence[str]) -> AsyncIterator[str]:
         yield f"ws://127.0.0.1:{port}"
 
 
-async def run_client(url: str) -> tuple[int | None, str]:
+async def run_client(url: str, **environment: str) -> tuple[int | None, str]:
     """`python -m marksim.test_websocket` for a second: exit code and output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "marksim.test_websocket", "--url", url, "--seconds", "1"),
+        env={**os.environ, **environment},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -70,6 +72,30 @@ async def test_no_server() -> None:
     assert code == 1
     assert "python -m marksim.main" in output
     assert "Traceback" not in output
+
+
+async def test_a_proxy_is_not_asked() -> None:
+    """What listens on this machine is reached whatever proxy leads to the world."""
+    async with server_of([json.dumps(TICK)]) as url:
+        code, output = await run_client(url, http_proxy="http://127.0.0.1:9", https_proxy="http://127.0.0.1:9", no_proxy="")
+    assert (code, output.count("no violations")) == (0, 1)
+
+
+@pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+async def test_no_tls(says: bytes) -> None:
+    """A server that does not speak the TLS of wss:// is named so, whether it hangs up or answers in the clear."""
+
+    async def answer(client: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await client.read(1)
+        writer.write(says)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        code, output = await run_client(f"wss://127.0.0.1:{port}")
+    assert code == 1
+    assert f"What listens at wss://127.0.0.1:{port} does not agree on TLS (" in output and "begins with ws://" in output
+    assert "()" not in output and "Traceback" not in output
 
 
 async def test_no_ticks() -> None:

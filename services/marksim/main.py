@@ -6,9 +6,10 @@ import sys
 import time
 from collections.abc import Sequence
 
-from marksim.core.errors import InvalidInput
+from marksim.core.errors import InvalidInput, NotNow
 from marksim.runtime.settings import EXIT_USAGE
 from marksim.scenario import load_scenario
+from marksim.store.lock import check_free
 from marksim.supervisor import plan
 from marksim.supervisor.child import Child, Refused
 from marksim.supervisor.group import Group
@@ -16,12 +17,11 @@ from marksim.supervisor.logs import ChildLogs, sentence
 from marksim.supervisor.ports import port_faults
 from marksim.supervisor.screen import Screen
 from marksim.supervisor.settings import MainSettings, read_settings
-from marksim.supervisor.status import Watcher, status_line
+from marksim.supervisor.status import Watcher, starting_line, status_line
 from marksim.supervisor.stop import StopSignals
 
 _EXIT_KILLED = 130
 _STATUS_EVERY_S = 0.5
-_COMPILE_S = 40
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,6 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _refuse(f"the logs cannot be written to {settings.logs} ({error}); --log-dir or --data-dir changes it")
     try:
         settings.archive.mkdir(parents=True, exist_ok=True)
+        # Or the archiver would find out, after five services had started and written into the other market's logs.
+        check_free(settings.archive, "--data-dir")
+    except NotNow as error:
+        return _refuse(error.message)
     except OSError as error:
         return _refuse(f"the archive cannot be kept in {settings.archive} ({error}); --data-dir changes it")
     try:
@@ -120,9 +124,7 @@ async def _watch(settings: MainSettings, screen: Screen, logs: ChildLogs) -> Non
                 run = present
             if not started and not reading.started:
                 doing = next(iter(logs.progress.values()), "waiting for the services")
-                waited = time.monotonic() - began
-                text = f"Starting, {waited:.0f} s; the first start compiles the kernels, about {_COMPILE_S} s: {doing}"
-                screen.status(text, busy=True)
+                screen.status(starting_line(time.monotonic() - began, doing), busy=True)
             else:
                 started = True
                 logs.started()

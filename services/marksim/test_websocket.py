@@ -7,6 +7,7 @@ format. Ends with 1 and one sentence where nothing listens, nothing comes, or a 
 import asyncio
 import json
 import math
+import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -159,7 +160,8 @@ async def watch(url: str, seconds: float) -> Summary:
 
 async def _connect(url: str) -> ClientConnection:
     try:
-        return await connect(url, open_timeout=_CONNECT_TIMEOUT_S)
+        # Proxies of the environment are for the outside world; a market is on this machine or in this cluster.
+        return await connect(url, open_timeout=_CONNECT_TIMEOUT_S, proxy=None)
     except InvalidStatus as refusal:
         said = bytes(refusal.response.body or b"").decode(errors="replace").strip()[:_REFUSAL_SHOWN]
         status = f"HTTP {refusal.response.status_code}"
@@ -169,6 +171,12 @@ async def _connect(url: str) -> ClientConnection:
     except InvalidHandshake as error:
         raise SmokeFailure(f"What listens at {url} did not accept the connection: {error}.") from error
     except (OSError, TimeoutError) as error:
+        if url.startswith("wss:") and isinstance(error, ssl.SSLError | ConnectionResetError | ConnectionAbortedError):
+            # Who does not know TLS hangs up or answers what is none, and Python has no words for the first.
+            said = str(error) or "the connection was closed"
+            raise SmokeFailure(
+                f"What listens at {url} does not agree on TLS ({said}). Without TLS the address begins with ws://"
+            ) from error
         raise SmokeFailure(
             f"Nothing answers at {url} ({_cause(error)}). Start the market first: python -m marksim.main"
         ) from error
@@ -182,7 +190,7 @@ def _cause(error: BaseException) -> str:
         return f"no answer within {_CONNECT_TIMEOUT_S:g} s"
     if isinstance(error, ConnectionRefusedError) or "Connect call failed" in str(error):
         return "connection refused"
-    return str(error)
+    return str(error) or type(error).__name__
 
 
 def _tick_line(tick: dict[str, Any]) -> str:

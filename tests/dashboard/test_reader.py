@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
+from unittest.mock import MagicMock
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
+from marksim.dashboard import reader
 from marksim.dashboard.history import History
 from marksim.dashboard.reader import read_feed
 from tests.dashboard.fake_feed import START_US, FakeFeed, text
@@ -86,6 +88,31 @@ async def test_a_refusal_is_shown_with_the_servers_words() -> None:
         async with reading(f"ws://127.0.0.1:{port}") as history:
             await until(lambda: history.status.state() == "away")
             assert "HTTP 400: no such field: seq" in history.status.sentence()
+
+
+async def test_a_reason_is_logged_when_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, not at each attempt; again when it is another one, and after ticks came."""
+    log = MagicMock()
+    monkeypatch.setattr(reader, "log", log)
+    answers = ["no such symbol: A"] * 3 + ["no such symbol: B"] * 2 + ["", "no such symbol: B", "no such symbol: B"]
+    asked = 0
+
+    def answer(connection: ServerConnection, request: Request) -> Response | None:
+        nonlocal asked
+        body = answers[min(asked, len(answers) - 1)]
+        asked += 1
+        return connection.respond(HTTPStatus.BAD_REQUEST, body) if body else None
+
+    async def one_tick(connection: ServerConnection) -> None:
+        await connection.send(text(), text=True)
+
+    async with serve(one_tick, "127.0.0.1", 0, process_request=answer) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        async with reading(f"ws://127.0.0.1:{port}"):
+            await until(lambda: asked > len(answers))
+    reasons = [call.kwargs["reason"].rpartition(": ")[2] for call in log.warning.call_args_list]
+    closed = f"The feed at ws://127.0.0.1:{port} closed the connection (code 1000)."
+    assert reasons == ["A.", "B.", closed, "B."]
 
 
 @pytest.mark.parametrize("target", ["http://127.0.0.1:1/", "ws://.foo/", "ws://127.0.0.1:99999/", "ws://[half/"])

@@ -49,6 +49,15 @@ def test_a_cursor_that_cannot_be_read_starts_anew(server: WebServer, query: str)
     assert (status, orjson.loads(body)["reset"]) == (200, True)
 
 
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"output": "x.y"}', b'{"output": "selection.data", "inputs": []}'])
+def test_nobody_can_call_a_callback(server: WebServer, body: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """They run in the browser; what is sent to Dash's route is refused, and no error of ours in the log."""
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=10)) as connection:
+        connection.request("POST", "/_dash-update-component", body, {"Content-Type": "application/json"})
+        assert connection.getresponse().status == 400
+    assert caplog.records == []
+
+
 def test_both_loopback_addresses_serve() -> None:
     """`localhost` means either; both show the same page."""
     if not socket.has_ipv6:

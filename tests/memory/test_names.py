@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from marksim.memory.names import NamedTargets, resolve, split_address
+from marksim.memory.names import NamedTargets, resolve, split_target
 from marksim.memory.settings import MemorySettings
 from marksim.runtime.settings import load_settings
 
@@ -112,7 +112,7 @@ async def test_the_machine_resolves_names() -> None:
 )
 def test_an_address_is_host_and_port(address: str, parts: tuple[str, int]) -> None:
     """With or without the prefix."""
-    assert split_address(address) == parts
+    assert split_target(address) == parts
 
 
 @pytest.mark.parametrize("address", ["edge", "dns:edge-headless", "edge:", ":50054", "edge:0", "edge:65536", "edge:x"])

@@ -4,11 +4,13 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from unittest.mock import MagicMock
 
 import grpc
 import grpc.aio
 import pytest
 
+from marksim.core.book.warm import KERNELS
 from marksim.core.errors import Away
 from marksim.core.types import Side
 from marksim.orderbook import service
@@ -65,6 +67,19 @@ async def test_compiler_that_fails_ends_the_service(market: Market, monkeypatch:
     monkeypatch.setattr(service, "compile_kernels", fail)
     with pytest.raises(ValueError, match="no compiler"):
         await market.service.run(Lifecycle(service="orderbook", grace_s=60))
+
+
+async def test_kernels_that_come_from_the_cache_are_not_called_compiled(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every start prepares them; only the first one compiles."""
+    log = MagicMock()
+    monkeypatch.setattr(service, "log", log)
+    async with running(market):
+        pass
+    said = [call for call in log.info.call_args_list if "kernel" in call.kwargs]
+    assert [call.kwargs["kernel"] for call in said] == list(KERNELS)
+    assert {call.args for call in said} == {("preparing kernels",)}
 
 
 async def test_drain_waits_for_the_named_reader(market: Market) -> None:

@@ -20,7 +20,7 @@ async def test_book_that_compiles_calls_no_kernel(market: Market) -> None:
     """A call of a kernel would compile it then and there; what needs none is answered."""
     market.service.servicer.ready = False
     code, reason, message = await refused(market.stub.GetBook(pb.GetBookRequest(symbol=SYMBOL)))
-    assert (code, reason) == (grpc.StatusCode.UNAVAILABLE, "STARTING") and "being compiled" in message
+    assert (code, reason) == (grpc.StatusCode.UNAVAILABLE, "STARTING") and "prepares its kernels" in message
     assert (await market.stub.GetRun(pb.GetRunRequest())).run == ""
     assert (await market.stub.ListInstruments(pb.ListInstrumentsRequest())).instruments
     assert not (await market.stub.ListTrades(pb.ListTradesRequest(symbol=SYMBOL))).trades

@@ -55,11 +55,12 @@ def test_plain_output_is_shown(tmp_path: Path) -> None:
 
 
 def test_progress_ends_when_a_service_is_ready(tmp_path: Path) -> None:
-    """What it compiled is no longer what the start waits for."""
+    """What it prepared is no longer what the start waits for, and who waits for it is no progress."""
     logs = ChildLogs(tmp_path, lambda _: None)
-    logs.take("orderbook", _line("info", "compiling", kernel="trade"))
-    logs.take("engine", _line("info", "ready"))
-    assert logs.progress == {"orderbook": "compiling (kernel=trade)"}
+    logs.take("orderbook", _line("info", "preparing kernels", kernel="trade"))
+    logs.take("engine", _line("info", "waiting for the order book", reason="STARTING: it prepares its kernels"))
+    logs.take("edge", _line("info", "ready"))
+    assert logs.progress == {"orderbook": "preparing kernels (kernel=trade)"}
     logs.take("orderbook", _line("info", "ready", shard="0 of 1"))
     logs.close()
     assert not logs.progress

@@ -1,9 +1,15 @@
 """Settings of main and the children that they make."""
 
+from pathlib import Path
+
 import pytest
 
 from marksim.dashboard.settings import DashboardSettings
+from marksim.engine.settings import EngineSettings
 from marksim.memory.settings import MemorySettings
+from marksim.orderbook.settings import OrderBookSettings
+from marksim.runtime.settings import ServiceSettings, load_settings
+from marksim.scenario import load_scenario
 from marksim.supervisor import plan
 from marksim.supervisor.settings import MainSettings, read_settings
 
@@ -18,6 +24,29 @@ def test_repeated_set_reaches_children() -> None:
     assert settings.set == ["speed=5", "seed=3"]
     for name in ("orderbook", "engine"):
         assert "speed=5,seed=3" in _arguments(name, settings)
+
+
+@pytest.mark.parametrize(
+    "flags", [["--set", 'description="a, b"', "--set", "seed=3"], ["--set", 'description="a, b",seed=3']]
+)
+def test_a_value_with_a_comma_reaches_children_whole(flags: list[str]) -> None:
+    """In quotes, whether alone in its flag or not."""
+    settings = read_settings(flags)
+    assert load_scenario("default", settings.set).description == "a, b"
+    readers: dict[str, type[ServiceSettings]] = {"orderbook": OrderBookSettings, "engine": EngineSettings}
+    for name, reads in readers.items():
+        child = load_settings(reads, name, _arguments(name, settings))
+        assert child.model_dump()["set"] == settings.set
+
+
+def test_an_override_of_a_file_reaches_children_as_it_is(tmp_path: Path) -> None:
+    """In a YAML file a list needs no commas, so its entries may have some."""
+    config = tmp_path / "main.yaml"
+    config.write_text("set:\n  - description=a, b\n  - seed=3\n")
+    settings = read_settings(["--config", str(config)])
+    assert settings.set == ["description=a, b", "seed=3"]
+    child = load_settings(EngineSettings, "engine", _arguments("engine", settings))
+    assert child.set == settings.set
 
 
 def test_seed_and_speed_are_the_scenarios_unless_given() -> None:
@@ -52,6 +81,31 @@ def test_memory_monitor_knows_every_service() -> None:
     targets = dict(pair.split("=") for pair in _arguments("memory", MainSettings())[-1].split(","))
     assert targets == MemorySettings().targets
     assert targets["dashboard"] == f"localhost:{DashboardSettings().grpc_port}"
+
+
+def test_every_port_is_a_fixed_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """Port 0, which lets the system choose, would leave the others without an address; each flag refuses it by name."""
+    flags = {need.flag for need in plan.port_needs(MainSettings())} | {"--dashboard-grpc-port"}
+    for flag in sorted(flags):
+        with pytest.raises(SystemExit) as ended:
+            read_settings([flag, "0"])
+        assert ended.value.code == 2
+        assert f"{flag} '0' is wrong: " in capsys.readouterr().err
+
+
+def test_the_memory_monitor_asks_the_dashboard_where_it_is() -> None:
+    """On another port too, which the listing tells as the dashboard's flag."""
+    settings = read_settings(["--dashboard-grpc-port", "33055"])
+    assert "dashboard=localhost:33055" in _arguments("memory", settings)[-1].split(",")
+    assert "python -m marksim.dash_consumer --grpc-port 33055" in "\n".join(plan.listing(settings))
+    assert "--grpc-port" not in "\n".join(plan.listing(MainSettings()))
+
+
+def test_targets_of_the_environment_are_the_memory_monitors_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What main knows does not overrule what a person says."""
+    monkeypatch.setenv("MARKSIM_MEMORY__TARGETS", "edge=localhost:1")
+    assert "--targets" not in _arguments("memory", MainSettings())
+    assert load_settings(MemorySettings, "memory", _arguments("memory", MainSettings())).targets == {"edge": "localhost:1"}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from marksim.supervisor.screen import Screen
-from marksim.supervisor.status import Reading, status_line
+from marksim.supervisor.status import Reading, starting_line, status_line
 from marksim.v1 import engine_pb2
 
 SECOND_NS = 1_000_000_000
@@ -36,6 +36,15 @@ def test_status_refreshes_on_a_terminal() -> None:
         screen.line("a line")
         screen.status("starting", busy=True)
     assert "a line" in output.getvalue()
+
+
+def test_what_the_start_is_doing_fits_a_narrow_terminal() -> None:
+    """On 80 columns the explanation may be cut off, but not what is being done."""
+    output = io.StringIO()
+    doing = "preparing kernels (kernel=book.apply_commands)"
+    with Screen(Console(file=output, force_terminal=True, width=80, highlight=False, soft_wrap=True)) as screen:
+        screen.status(starting_line(3_599, doing), busy=True)
+    assert doing in output.getvalue()
 
 
 def test_brackets_are_no_markup() -> None:

@@ -9,6 +9,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from marksim.dashboard.frames import feed_url
 from marksim.dashboard.history import History
+from marksim.runtime.logs import get_logger
 
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 5.0
@@ -16,6 +17,8 @@ _OPEN_TIMEOUT_S = 5.0
 # A tick is about 300 bytes; a server that sends more than this in one message is not our feed.
 _LARGEST_MESSAGE_BYTES = 64 * 1024
 _LONGEST_QUOTE = 160
+
+log = get_logger(__name__)
 
 
 async def read_feed(
@@ -26,12 +29,17 @@ async def read_feed(
 ) -> None:
     """Feed `history` from the WebSocket at `address` until cancelled. No failure of the feed ends it."""
     url = feed_url(address)
-    wait_s = first_wait_s
+    wait_s, told = first_wait_s, ""
     while True:
         ticks_before = history.status.ticks
         reason = await _read_once(url, address, history)
-        # A connection that brought ticks was a good one: begin again with the shortest wait.
-        wait_s = first_wait_s if history.status.ticks > ticks_before else wait_s
+        if history.status.ticks > ticks_before:
+            # A connection that brought ticks was a good one: begin again with the shortest wait.
+            wait_s, told = first_wait_s, ""
+        if reason != told:
+            # Not each attempt: a feed may be away for days.
+            log.warning("no feed", reason=reason)
+            told = reason
         # Spread out, so that many dashboards do not return to a restarted edge in one instant.
         pause_s = wait_s * (0.75 + 0.5 * jitter())
         history.closed(reason, pause_s)

@@ -4,7 +4,7 @@ import socket
 from threading import Thread
 
 from dash import Dash
-from flask import Response, request
+from flask import Response, abort, request
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from marksim.dashboard.batch import DEFAULT_INTERVAL, BatchBuilder, Cursor
@@ -13,6 +13,7 @@ from marksim.dashboard.page import make_page
 from marksim.runtime.ports import addresses, bindable, bound_socket, port_in_use
 
 BATCH_PATH = "/batch"
+_CALLBACK_PATH = "/_dash-update-component"
 _FLAG = "--port"
 
 
@@ -25,6 +26,12 @@ def make_app(history: History) -> Dash:
         body = batches.build(_cursor(request.args))
         return Response(body, mimetype="application/json", headers={"Cache-Control": "no-store"})
 
+    def refuse_callback() -> None:
+        if request.path == _CALLBACK_PATH:
+            # None of the page's callbacks runs here, so Dash would find nothing to call and answer with an error of its own.
+            abort(400)
+
+    app.server.before_request(refuse_callback)
     app.server.add_url_rule(BATCH_PATH, view_func=batch, methods=["GET"])
     return app
 

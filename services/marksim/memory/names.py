@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from marksim.memory.target import Target
-from marksim.runtime.ports import authority
+from marksim.runtime.ports import authority, split_address
 
 PREFIX: Final = "dns:"
 
@@ -22,12 +22,12 @@ def is_name(address: str) -> bool:
     return address.startswith(PREFIX)
 
 
-def split_address(address: str) -> tuple[str, int]:
-    """Host and port of `host:port`, `[v6]:port` or `dns:host:port`; ValueError with a sentence."""
-    host, _, port = address.removeprefix(PREFIX).rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) <= 65_535:
-        raise ValueError(f"{address!r} is not written host:port, or dns:host:port for all addresses of a name")
-    return host.strip("[]"), int(port)
+def split_target(address: str) -> tuple[str, int]:
+    """Host and port of an address, or of `dns:host:port`; ValueError with a sentence."""
+    try:
+        return split_address(address.removeprefix(PREFIX))
+    except ValueError:
+        raise ValueError(f"{address!r} is not written host:port, or dns:host:port for all addresses of a name") from None
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -55,7 +55,7 @@ class NamedTargets:
 
     async def look(self, resolve: Resolve, now_s: float) -> bool:
         """Ask DNS once; True if the targets are others than before. Who is no longer there is forgotten at once."""
-        host, port = split_address(self.address)
+        host, port = split_target(self.address)
         try:
             found = await resolve(host, port)
         except OSError as error:

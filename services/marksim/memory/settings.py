@@ -2,7 +2,7 @@
 
 from pydantic import Field, field_validator
 
-from marksim.memory.names import split_address
+from marksim.memory.names import split_target
 from marksim.runtime.settings import Port, ServiceSettings
 
 
@@ -30,5 +30,5 @@ class MemorySettings(ServiceSettings):
     @classmethod
     def _targets_are_addresses(cls, value: dict[str, str]) -> dict[str, str]:
         for address in value.values():
-            split_address(address)
+            split_target(address)
         return value

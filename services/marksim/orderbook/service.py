@@ -84,9 +84,12 @@ class OrderBookService:
             REGISTRY.unregister(metrics)
 
     async def _compiled(self, draining: asyncio.Event) -> bool:
-        """Compile; False if draining came first. A compiler cannot be interrupted, and nothing has begun yet."""
+        """Compile, or load from the cache; False if draining came first.
+
+        A compiler cannot be interrupted, and nothing has begun yet.
+        """
         ending = asyncio.create_task(draining.wait())
-        compiling = in_daemon_thread(lambda: compile_kernels(lambda name: log.info("compiling", kernel=name)))
+        compiling = in_daemon_thread(lambda: compile_kernels(lambda name: log.info("preparing kernels", kernel=name)))
         waited: set[asyncio.Future[Any]] = {ending, compiling}
         try:
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)

@@ -198,7 +198,7 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
     def _check_ready(self) -> None:
         """For what calls a kernel: uncompiled, it would hold up the event loop for as long as the compiler takes."""
         if not self.ready:
-            raise Away("the order book is starting: its kernels are being compiled", reason="STARTING")
+            raise Away("the order book is starting: it prepares its kernels", reason="STARTING")
 
     def _check_window(self, request: pb.ConfirmWindowRequest) -> None:
         """Raise for a window that has not been: what is confirmed may be forgotten."""

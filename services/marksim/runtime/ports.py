@@ -1,6 +1,7 @@
 """Binding ports, and saying in a sentence why one cannot be bound."""
 
 import errno
+import re
 import socket
 from typing import Final
 
@@ -21,6 +22,25 @@ def addresses(host: str) -> tuple[str, ...]:
 def authority(address: str, port: int) -> str:
     """`address:port`, with brackets around IPv6."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of `host:port` or `[v6]:port`; ValueError with a sentence for what is neither."""
+    found = re.fullmatch(r"(?:\[([^\s/\[\]]+)\]|([^\s/:\[\]]+)):([0-9]{1,5})", address)
+    if found is None or not 0 < int(found[3]) <= 65_535:
+        raise ValueError(f"{address!r} is not written host:port")
+    return found[1] or found[2], int(found[3])
+
+
+def check_peer(address: str) -> None:
+    """Raise ValueError, with a sentence, for what cannot be called.
+
+    That is an address, or one behind gRPC's `dns:` or `dns://server/`, which says whom to ask for the name.
+    """
+    try:
+        split_address(re.sub(r"^dns:(//[^\s/]*/)?", "", address))
+    except ValueError:
+        raise ValueError(f"{address!r} is not written host:port") from None
 
 
 def bindable(address: str, port: int, flag: str) -> bool:

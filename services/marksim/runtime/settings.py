@@ -6,7 +6,9 @@ sources and knows which of them said what, so that it can name the wrong one.
 
 import argparse
 import difflib
+import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,18 +20,30 @@ from pydantic.fields import FieldInfo
 from pydantic_core.core_schema import ValidationInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from marksim.runtime.ports import check_peer
+
 Port = Annotated[int, Field(ge=0, le=65_535)]
 """A TCP port; 0 lets the system choose a free one."""
 
 EXIT_USAGE: Final = 2
 """Exit code when the way of starting is at fault: a wrong setting, a port in use."""
 
+MAX_FILE_BYTES: Final = 1 << 20
+"""Largest --config file; a chart's have some hundred bytes."""
+
+_LISTS: Final = (list, tuple, set, frozenset)
+# A quote opens where YAML lets one: at the start of a value. `it's` has none.
+_QUOTED: Final = re.compile(r"""(?<![^=:,\[{(\s])("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')""", re.DOTALL)
+
 
 class ServiceSettings(BaseSettings):
-    """What every service has. Lists are written `a,b`, mappings `a=b,c=d`; a comma inside brackets does not split."""
+    """What every service has. Lists are written `a,b`, mappings `a=b,c=d`; in brackets or quotes a comma does not split."""
 
     # Complex values stay text here and are split below, so that a list is written alike in a flag and in the environment.
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, enable_decoding=False, protected_namespaces=())
+    # Text that looks like a number, such as a speed, is one to YAML: in a file it needs no quotes.
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, enable_decoding=False, protected_namespaces=(), coerce_numbers_to_str=True
+    )
 
     host: str = Field("", description="address to bind; empty means 127.0.0.1 and ::1, 0.0.0.0 or :: all addresses")
     grpc_port: Port = Field(0, description="port of the gRPC server; 0 means any free one")
@@ -43,7 +57,7 @@ class ServiceSettings(BaseSettings):
     def split_text(cls, value: Any, info: ValidationInfo) -> Any:
         """Split the text of a list or mapping; every other value passes as it is."""
         origin = get_origin(cls.model_fields[info.field_name].annotation) if info.field_name else None
-        if not isinstance(value, str) or origin not in (list, tuple, dict, set, frozenset):
+        if not isinstance(value, str) or origin not in (*_LISTS, dict):
             return value
         parts = split_list(value)
         if origin is not dict:
@@ -51,6 +65,14 @@ class ServiceSettings(BaseSettings):
         if wrong := next((part for part in parts if "=" not in part), None):
             raise ValueError(f"{wrong!r} is not written name=value")
         return {key.strip(): text.strip() for key, _, text in (part.partition("=") for part in parts)}
+
+    @field_validator("orderbook", check_fields=False)
+    @classmethod
+    def orderbooks_are_addresses(cls, value: list[str]) -> list[str]:
+        """Of every service that calls order books: it would wait for one that cannot be for ever."""
+        for address in value:
+            check_peer(address)
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -66,15 +88,32 @@ class ServiceSettings(BaseSettings):
 
 
 def split_list(text: str) -> list[str]:
-    """The parts between commas, without blanks and empty ones: `a={x: 1, y: 2},b` has two."""
-    parts, depth = [""], 0
-    for character in text:
-        depth += (character in "[{(") - (character in "]})")
-        if character == "," and depth <= 0:
+    """The parts between commas, without blanks and empty ones: `a={x: 1, y: 2},b="c, d"` has two.
+
+    A JSON list of texts is one as it is; `join_list` writes it where nothing else would keep a part whole.
+    """
+    if text.lstrip().startswith('["'):
+        try:
+            return [str(part) for part in json.loads(text)]
+        except ValueError:
+            pass
+    parts, depth, position = [""], 0, 0
+    while position < len(text):
+        quoted = _QUOTED.match(text, position)
+        piece = quoted[0] if quoted else text[position]
+        position += len(piece)
+        depth += (piece in "[{(") - (piece in "]})")
+        if piece == "," and depth <= 0:
             parts.append("")
         else:
-            parts[-1] += character
+            parts[-1] += piece
     return [part.strip() for part in parts if part.strip()]
+
+
+def join_list(parts: Sequence[str]) -> str:
+    """The text that `split_list` takes apart into exactly these."""
+    text = ",".join(parts)
+    return text if split_list(text) == list(parts) else json.dumps(list(parts))
 
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
@@ -128,10 +167,12 @@ def _read_flags(cls: type[ServiceSettings], service: str, argv: Sequence[str] | 
             complain(f"{message} (see --help)")
 
     prefix = env_prefix(service)
+    example = next((name for name in cls.model_fields if name.endswith("port")), "log_level")
     parser = Parser(
         prog=f"python -m marksim.{service}",
         description=f"The {service} service of marksim.",
-        epilog=f"Each may also be set in the environment ({prefix}GRPC_PORT=...) or in the --config file (grpc_port: ...).",
+        epilog=f"Each may also be set in the environment ({prefix}{example.upper()}=...) or in the --config file"
+        f" ({example}: ...).",
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -140,13 +181,20 @@ def _read_flags(cls: type[ServiceSettings], service: str, argv: Sequence[str] | 
     for name, field in cls.model_fields.items():
         if field.annotation is bool:
             parser.add_argument(flag_of(name), action=argparse.BooleanOptionalAction, help=_help(field))
+        elif get_origin(field.annotation) in _LISTS:
+            # Given again it adds to what was given before.
+            parser.add_argument(flag_of(name), metavar="VALUE", action="append", help=_help(field))
         else:
             parser.add_argument(flag_of(name), metavar="VALUE", help=_help(field))
     known, unknown = parser.parse_known_args(argv)
     if unknown:
         options = [flag_of(name) for name in ("config", *cls.model_fields)]
         complain(f"{unknown[0]} is not a setting{_suggest(unknown[0].partition('=')[0], options)} (see --help)")
-    return vars(known)
+    flags = vars(known)
+    for name, given in flags.items():
+        if isinstance(given, list):
+            flags[name] = given[0] if len(given) == 1 else [part for text in given for part in split_list(text)]
+    return flags
 
 
 def _help(field: FieldInfo) -> str:
@@ -169,8 +217,15 @@ def _read_environment(cls: type[ServiceSettings], prefix: str, complain: Complai
 
 def _read_file(cls: type[ServiceSettings], path: str, complain: Complain) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        # A pipe or a device may have no end, and no first byte either.
+        if Path(path).exists() and not Path(path).is_file():
+            complain(f"--config {path} cannot be read: it is not a regular file")
+        with Path(path).open("rb") as file:
+            text = file.read(MAX_FILE_BYTES + 1)
+        if len(text) > MAX_FILE_BYTES:
+            complain(f"--config {path} cannot be read: it has more than {MAX_FILE_BYTES} bytes")
+        content = yaml.safe_load(text.decode("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:  # a ValueError also of a date that is none, such as 2025-02-30
         complain(f"--config {path} cannot be read: {' '.join(str(error).split())}")
     if content is None:
         return {}

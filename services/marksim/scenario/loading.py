@@ -80,7 +80,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def _apply(content: dict[str, Any], override: str) -> None:
     path, equals, text = override.partition("=")
     if not equals or not path:
-        raise InvalidInput(f"--set {override}: must be path=value, such as agents.maker.count=2")
+        raise InvalidInput(f"--set {override}: must be path=value, such as agents.maker.count=2; quote a value with a comma")
     try:
         value = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError):

@@ -20,7 +20,6 @@ Nothing is ever deleted here: the archive grows until somebody removes whole `ru
 any time, as the log keeps the position.
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -35,6 +34,7 @@ import pyarrow as pa
 from marksim.codec import decimal_text
 from marksim.core.errors import NotNow
 from marksim.core.types import Instrument
+from marksim.store.lock import take
 from marksim.store.parquet import (
     GAPS,
     SCHEMA_VERSION,
@@ -119,7 +119,7 @@ class Archive:
         self._root = directory
         self._log = directory / "_log"
         self._log.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(directory)
+        self._lock = take(directory)
         self._entry = self._newest_entry()
         self._unsettled = bool(self._entry)
         self.settle()
@@ -317,17 +317,6 @@ def _remove_hidden(root: Path) -> None:
         for name in names:
             if name.startswith(".") and name.endswith(".tmp"):
                 Path(folder, name).unlink(missing_ok=True)
-
-
-def _lock(directory: Path) -> int:
-    descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        # The system drops it with the process, however that ends.
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise NotNow(f"another archiver writes to {directory}: stop it, or choose another --dir") from None
-    return descriptor
 
 
 def _sync_directory(directory: Path) -> None:

@@ -29,7 +29,7 @@ class ChildLogs:
         self._shown_level = _LEVELS["info" if verbose else "error"]
         self._files: dict[str, RotatingFileHandler] = {}
         self.progress: dict[str, str] = {}
-        """What each service that is not ready yet has said of its compiling last."""
+        """What each service that is not ready yet has said of its kernels last."""
 
     def started(self) -> None:
         """The market runs: from now on warnings are shown too."""
@@ -44,7 +44,7 @@ class ChildLogs:
             self._show(f"{service}: {line}")
             return
         text = _text(fields)
-        if "compil" in text.lower():
+        if "kernel" in fields:
             self.progress[service] = text
         elif fields.get("event") == "ready":
             self.progress.pop(service, None)

@@ -1,5 +1,8 @@
 """Which processes make a market on one machine, with which flags and ports."""
 
+import os
+
+from marksim.runtime.settings import env_prefix, join_list
 from marksim.supervisor.child import ChildSpec
 from marksim.supervisor.ports import PortNeed
 from marksim.supervisor.settings import HTTP_CHILDREN, MainSettings
@@ -7,8 +10,6 @@ from marksim.supervisor.settings import HTTP_CHILDREN, MainSettings
 # What reads ends before what it reads from, so that nothing is cut off: the edge says goodbye to its clients, the engine
 # stops the clock. Archiver and book go together: the book waits for the archiver, and the archiver for its goodbye.
 STAGES = (("memory", "edge"), ("engine",), ("archiver", "orderbook"))
-# Not a child: whoever starts it does so beside the market, before or after it, and it binds an address of its own.
-DASHBOARD = "localhost:50055"
 
 
 def children(settings: MainSettings) -> tuple[ChildSpec, ...]:
@@ -17,17 +18,15 @@ def children(settings: MainSettings) -> tuple[ChildSpec, ...]:
     book = ("--orderbook", addresses["orderbook"])
     scenario = ["--scenario", settings.scenario]
     if settings.set:
-        scenario += ["--set", ",".join(settings.set)]
+        scenario += ["--set", join_list(settings.set)]
     seed = [] if settings.seed is None else ["--seed", str(settings.seed)]
     speed = ["--speed", settings.speed] if settings.speed else []
-    asked = {name: addresses[name] for name in ("orderbook", "engine", "edge", "archiver")} | {"dashboard": DASHBOARD}
-    telemetry = ",".join(f"{name}={address}" for name, address in asked.items())
     own = {
         "orderbook": scenario,
         "engine": [*book, *scenario, *seed, *speed],
         "edge": [*book, "--port", str(settings.port)],
         "archiver": [*book, "--dir", str(settings.archive)],
-        "memory": ["--targets", telemetry],
+        "memory": _targets(settings),
     }
     common = ["--log-level", settings.log_level, "--log-format", "json"]
     if settings.host:
@@ -45,6 +44,17 @@ def children(settings: MainSettings) -> tuple[ChildSpec, ...]:
         )
         for name, arguments in own.items()
     )
+
+
+def _targets(settings: MainSettings) -> list[str]:
+    """Whom the memory monitor asks; nothing where its own environment says it, which a flag would overrule."""
+    if env_prefix("memory") + "TARGETS" in os.environ:
+        return []
+    addresses = grpc_addresses(settings)
+    asked = {name: addresses[name] for name in ("orderbook", "engine", "edge", "archiver")}
+    # Not a child: whoever starts it does so beside the market, before or after it, and it binds an address of its own.
+    asked["dashboard"] = f"localhost:{settings.dashboard_grpc_port}"
+    return ["--targets", ",".join(f"{name}={address}" for name, address in asked.items())]
 
 
 def grpc_addresses(settings: MainSettings) -> dict[str, str]:
@@ -76,7 +86,7 @@ def listing(settings: MainSettings) -> list[str]:
     """What is where, as printed at the start."""
     rows = [
         ("ticks", _feed(settings), "try: python -m marksim.test_websocket" + _flag("--url", settings)),
-        ("dashboard", "http://localhost:8050", "start it with: python -m marksim.dash_consumer" + _flag("--feed", settings)),
+        ("dashboard", "http://localhost:8050", "start it with: " + _dashboard(settings)),
     ]
     for name, address in grpc_addresses(settings).items():
         page = "metrics" if name == "memory" else "/metrics"
@@ -89,6 +99,12 @@ def listing(settings: MainSettings) -> list[str]:
 
 def _feed(settings: MainSettings) -> str:
     return f"ws://{settings.reach(settings.port)}"
+
+
+def _dashboard(settings: MainSettings) -> str:
+    port = settings.dashboard_grpc_port
+    own = "" if port == MainSettings.model_fields["dashboard_grpc_port"].default else f" --grpc-port {port}"
+    return "python -m marksim.dash_consumer" + _flag("--feed", settings) + own
 
 
 def _flag(name: str, settings: MainSettings) -> str:

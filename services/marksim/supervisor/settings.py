@@ -1,16 +1,17 @@
 """Settings of `marksim.main`: what to simulate, and a port for everything that listens."""
 
-import argparse
 import ipaddress
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field, field_validator
 
 from marksim.runtime.ports import addresses, authority
-from marksim.runtime.settings import Port, ServiceSettings, load_settings
+from marksim.runtime.settings import ServiceSettings, load_settings
+
+FixedPort = Annotated[int, Field(ge=1, le=65_535)]
+"""A TCP port that others are told before it is bound, so the system cannot choose it."""
 
 HTTP_CHILDREN: Final = ("orderbook", "engine", "archiver", "edge")
 """Children with a page of metrics at `http_port_base` and up, in that order."""
@@ -26,16 +27,19 @@ class MainSettings(ServiceSettings):
     grace_s: ClassVar[float] = 0.0  # type: ignore[misc]
 
     scenario: str = Field("default", description="name of a ready scenario, or path of a YAML file")
-    set: list[str] = Field([], description="override of the scenario, path=value; may be given many times")
+    set: list[str] = Field([], description="overrides of the scenario: path=value; may be given many times")
     seed: int | None = Field(None, ge=0, lt=1 << 63, description="seed of the run; the scenario's own if not given")
     speed: str = Field("", description="simulated seconds a wall second, or max; the scenario's own (10) if not given")
-    port: Port = Field(8765, ge=1, description="port of the WebSocket server")
-    orderbook_port: Port = Field(50051, ge=1, description="gRPC port of the order book")
-    engine_port: Port = Field(50052, ge=1, description="gRPC port of the engine")
-    archiver_port: Port = Field(50053, ge=1, description="gRPC port of the archiver")
-    edge_port: Port = Field(50054, ge=1, description="gRPC port of the edge")
-    memory_port: Port = Field(50056, ge=1, description="gRPC port of the memory monitor")
-    memory_http_port: Port = Field(9108, ge=1, description="port of the memory monitor's page")
+    port: FixedPort = Field(8765, description="port of the WebSocket server")
+    orderbook_port: FixedPort = Field(50051, description="gRPC port of the order book")
+    engine_port: FixedPort = Field(50052, description="gRPC port of the engine")
+    archiver_port: FixedPort = Field(50053, description="gRPC port of the archiver")
+    edge_port: FixedPort = Field(50054, description="gRPC port of the edge")
+    memory_port: FixedPort = Field(50056, description="gRPC port of the memory monitor")
+    memory_http_port: FixedPort = Field(9108, description="port of the memory monitor's page")
+    dashboard_grpc_port: FixedPort = Field(
+        50055, description="gRPC port of a dashboard that is started beside this, where the memory monitor asks it"
+    )
     http_port_base: int = Field(
         9091, ge=1, le=65_535 - len(HTTP_CHILDREN) + 1, description="first port of the metrics pages; one each from here up"
     )
@@ -86,17 +90,5 @@ def _is_wildcard(host: str) -> bool:
 
 
 def read_settings(argv: Sequence[str] | None = None) -> MainSettings:
-    """Settings from flags, MARKSIM_MAIN__* and --config; a wrong one ends the process with 2.
-
-    `--set` may be repeated here, where the shared reader of flags keeps the last.
-    """
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    repeated = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    repeated.add_argument("--set", action="append", default=[])
-    try:
-        found, rest = repeated.parse_known_args(arguments)
-    except argparse.ArgumentError:
-        return load_settings(MainSettings, "main", arguments)
-    if found.set:
-        rest += ["--set", ",".join(found.set)]
-    return load_settings(MainSettings, "main", rest)
+    """Settings from flags, MARKSIM_MAIN__* and --config; a wrong one ends the process with 2."""
+    return load_settings(MainSettings, "main", argv)

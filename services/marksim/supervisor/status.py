@@ -15,8 +15,13 @@ from marksim.runtime.channel import open_channel
 from marksim.v1 import engine_pb2, engine_pb2_grpc, telemetry_pb2, telemetry_pb2_grpc
 
 _TIMEOUT_S = 1.0
+_COMPILE_S = 40
 CLIENTS_METRIC = "marksim_edge_clients"
 TICKS_METRIC = "marksim_edge_ticks_total"
+
+
+# A proxy of the environment is for the outside world; the edge is on this machine.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ class Watcher:
 
     def _metrics(self) -> dict[str, float]:
         try:
-            with urllib.request.urlopen(self._metrics_url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 (always http)
+            with _DIRECT.open(self._metrics_url, timeout=_TIMEOUT_S) as answer:
                 page = answer.read().decode()
         except (OSError, urllib.error.URLError, ValueError):
             return {}
@@ -93,6 +98,11 @@ class Watcher:
             for sample in family.samples:
                 sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
         return sums
+
+
+def starting_line(waited_s: float, doing: str) -> str:
+    """What is being done comes before what explains it: a narrow terminal cuts off the end."""
+    return f"Starting, {waited_s:.0f} s: {doing}; the first start compiles the kernels, about {_COMPILE_S} s"
 
 
 def status_line(reading: Reading) -> str:

@@ -1,0 +1,27 @@
+"""The lock of an archive directory: one process at a time writes to it."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from marksim.core.errors import NotNow
+
+
+def take(directory: Path, flag: str = "--dir") -> int:
+    """Lock the directory; closing the returned descriptor gives it back.
+
+    Raises NotNow, with the `flag` that chooses another directory, where another process has it, and OSError.
+    """
+    descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        # The system drops it with the process, however that ends.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise NotNow(f"another archiver writes to {directory}: stop it, or choose another {flag}") from None
+    return descriptor
+
+
+def check_free(directory: Path, flag: str) -> None:
+    """Raise as `take` does where it could not be taken now."""
+    os.close(take(directory, flag))

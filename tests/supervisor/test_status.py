@@ -1,0 +1,32 @@
+"""What the status line is read from."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from marksim.supervisor.status import CLIENTS_METRIC, Watcher
+
+
+class _Page(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f"{CLIENTS_METRIC} 3\n".encode())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name in the library)
+        pass
+
+
+async def test_metrics_are_read_past_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The edge is on this machine, whatever proxy leads to the world."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        watcher = Watcher({"engine": "127.0.0.1:1"}, f"127.0.0.1:{server.server_port}")
+        try:
+            assert (await watcher.read()).clients == 3
+        finally:
+            await watcher.close()
+            server.shutdown()
