@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from marksim.core.errors import InvalidInput
-from marksim.core.types import CommandKind, ExecutionKind, OrderType, PostOnly, Reason, Side, TimeInForce
+from marksim.core.types import ExecutionKind, OrderType, PostOnly, Reason, Side, TimeInForce
 from tests.core.book.commands import batch, buy, cancel, instrument, market, rows, sell
 
 MakeBook = Callable[..., Any]
@@ -132,8 +132,6 @@ REJECTIONS: list[tuple[dict[str, int], Reason]] = [
     (buy(100, 5, 2, min_quantity_lots=6), Reason.INVALID_QUANTITY),
     (buy(100, 5, 2, expire_time_ns=1), Reason.UNSUPPORTED),
     (buy(100, 5, 2, kind=0), Reason.UNSUPPORTED),
-    (buy(100, 5, 2, kind=CommandKind.AMEND, target_serial=1), Reason.UNSUPPORTED),
-    (buy(100, 5, 2, kind=CommandKind.MASS_CANCEL), Reason.UNSUPPORTED),
     (buy(100, 5, 2, kind=255), Reason.UNSUPPORTED),
     # Of several faults the first in the stated order is named.
     (buy(-1, -1, 1, side=0, post_only=7, display_lots=1), Reason.UNSUPPORTED),

@@ -32,6 +32,8 @@ class Mix:
     terms: float = 0.0
     """Share of orders with terms: FOK, post-only, a smallest first fill, self-trade prevention, groups."""
     protection: int = 0
+    amends: float = 0.0
+    mass_cancels: float = 0.0
 
 
 MIXES = {
@@ -43,6 +45,13 @@ MIXES = {
     "one order": Mix(band=2, cancels=0.2, markets=0.01, serials=3, max_orders=1),
     "band edges": Mix(band=6, cancels=0.2, markets=0.05, serials=300, max_orders=100, min_price=998, max_price=1_003),
     "invalid": Mix(band=20, cancels=0.3, markets=0.05, serials=200, max_orders=200, invalid=0.3),
+    "amends": Mix(band=6, cancels=0.1, markets=0.05, serials=400, max_orders=1_000, amends=0.4, mass_cancels=0.002),
+    "amends with terms": Mix(
+        band=3, cancels=0.1, markets=0.03, serials=60, max_orders=200, terms=0.5, amends=0.5, mass_cancels=0.01, invalid=0.02
+    ),
+    "amends in depth": Mix(
+        band=300, cancels=0.05, markets=0.02, serials=1 << 40, max_orders=1 << 20, amends=0.3, mass_cancels=0.0005
+    ),
     "terms": Mix(band=4, cancels=0.2, markets=0.1, serials=5_000, max_orders=1_000, terms=0.8, protection=3),
     "terms at two prices": Mix(band=1, cancels=0.1, markets=0.05, serials=500, max_orders=300, terms=0.95, invalid=0.02),
     "terms in depth": Mix(
@@ -73,6 +82,7 @@ def stream(rng: np.random.Generator, mix: Mix, count: int) -> Records:
     commands["price_ticks"] = np.where(commands["order_type"] == 2, 0, 1_000 + away)
     commands["quantity_lots"] = rng.integers(2, 100, count)
     _add_terms(rng, mix, commands)
+    _add_amends(rng, mix, commands)
     for row in np.flatnonzero(rng.random(count) < mix.invalid):
         name = rng.choice(list(COMMAND.names or ()))
         bits = np.iinfo(COMMAND[name])
@@ -90,6 +100,26 @@ def _add_terms(rng: np.random.Generator, mix: Mix, commands: Records) -> None:
     commands["min_quantity_lots"] = np.where((kind == 1) | (kind == 2), rng.integers(0, 60, count), 0)
     post_only = (kind > 3) & (commands["order_type"] == 1) & (commands["time_in_force"] < 2)
     commands["post_only"] = np.where(post_only, kind - 3, 0)
+
+
+def _add_amends(rng: np.random.Generator, mix: Mix, commands: Records) -> None:
+    """Some of the new orders become changes of lately used ones, and some of all commands mass cancels."""
+    count = len(commands)
+    amends = (commands["kind"] == 1) & (rng.random(count) < mix.amends)
+    recent = np.maximum(np.arange(count) - rng.integers(1, 60, count), 0)
+    commands["kind"] = np.where(amends, 3, commands["kind"])
+    commands["account"] = np.where(amends, commands["account"][recent], commands["account"])
+    commands["target_serial"] = np.where(amends, commands["serial"][recent], commands["target_serial"])
+    keeps_name = amends & (rng.random(count) < 0.7)
+    commands["serial"] = np.where(keeps_name, commands["target_serial"], commands["serial"])
+    commands["price_ticks"] = np.where(amends & (rng.random(count) < 0.4), 0, commands["price_ticks"])
+    commands["quantity_lots"] = np.where(amends & (rng.random(count) < 0.4), 0, commands["quantity_lots"])
+    keeps_life = amends & (rng.random(count) < 0.95)
+    commands["time_in_force"] = np.where(keeps_life, 0, commands["time_in_force"])
+    commands["min_quantity_lots"] = np.where(keeps_life, 0, commands["min_quantity_lots"])
+    all_of_them = rng.random(count) < mix.mass_cancels
+    commands["kind"] = np.where(all_of_them, 4, commands["kind"])
+    commands["side"] = np.where(all_of_them, rng.integers(0, 4, count), commands["side"])
 
 
 def assert_equal_books(commands: Records, batches: Any, mix: Mix, context: str) -> None:
@@ -115,7 +145,7 @@ def assert_equal_books(commands: Records, batches: Any, mix: Mix, context: str) 
 def test_random_streams_give_equal_rows_and_hashes(mix: str, seed: int) -> None:
     """Whatever the traffic and wherever the batches end; the failing mix, seed and rows are in the message."""
     rng = np.random.default_rng(seed)
-    deep = mix in {"wide and deep", "sweeps", "terms in depth"}
+    deep = mix in {"wide and deep", "sweeps", "terms in depth", "amends in depth"}
     sizes = iter(lambda: int(rng.choice([1, 7, 150, 3_000], p=[0.0, 0.1, 0.4, 0.5])), None)
     commands = stream(rng, MIXES[mix], COUNT // 4 if deep else COUNT)
     assert_equal_books(commands, sizes, MIXES[mix], f"mix {mix}, seed {seed}")
@@ -144,7 +174,7 @@ def test_batch_boundaries_change_nothing() -> None:
 
 
 FIELDS = st.fixed_dictionaries(
-    {"kind": st.sampled_from([1, 1, 1, 2, 0, 3]), "side": st.sampled_from([1, 2, 1, 2, 0])},
+    {"kind": st.sampled_from([1, 1, 1, 1, 1, 2, 3, 3, 3, 4, 0]), "side": st.sampled_from([1, 2, 1, 2, 0])},
     optional={
         "order_type": st.sampled_from([1, 2, 3]),
         "time_in_force": st.sampled_from([0, 1, 2, 3, 3, 6]),
@@ -155,8 +185,8 @@ FIELDS = st.fixed_dictionaries(
         "account": st.integers(0, 1),
         "serial": st.integers(0, 4),
         "target_serial": st.integers(0, 4),
-        "price_ticks": st.integers(9, 14) | st.integers(-(1 << 63), (1 << 63) - 1),
-        "quantity_lots": st.integers(1, 9) | st.integers(-(1 << 63), (1 << 63) - 1),
+        "price_ticks": st.integers(9, 14) | st.just(0) | st.integers(-(1 << 63), (1 << 63) - 1),
+        "quantity_lots": st.integers(0, 9) | st.integers(-(1 << 63), (1 << 63) - 1),
     },
 )
 

@@ -65,11 +65,7 @@ class OrderBook:
         done = 0
         while True:
             done, executions, quotes, depth = kernel.apply_commands(
-                memory.counters,
-                memory.orders,
-                memory.levels,
-                memory.bitmap,
-                memory.names,
+                *memory.book,
                 commands,
                 done,
                 memory.executions,
@@ -88,7 +84,7 @@ class OrderBook:
         memory = self._memory
         most = ALL_LEVELS if levels is None else levels
         rows = np.zeros(min(2 * max(most, 0), self.order_count), DEPTH)
-        count = kernel.write_depth(memory.counters, memory.levels, memory.bitmap, most, rows)
+        count = kernel.write_depth(*memory.book, most, rows)
         return rows[:count]
 
     def find(self, account: int, serial: int) -> OpenOrder | None:
@@ -117,7 +113,7 @@ class OrderBook:
         """RESTING rows in priority order."""
         memory = self._memory
         rows = np.zeros(self.order_count, RESTING)
-        kernel.write_resting(memory.counters, memory.orders, memory.levels, memory.bitmap, rows)
+        kernel.write_resting(*memory.book, rows)
         return rows
 
     def state_hash(self) -> str:

@@ -1,38 +1,69 @@
 """Orders into their level's queue and out of it, and slots out of the pool and back."""
 
 from marksim.core.book.compiled import compiled
-from marksim.core.book.names import remove_name
+from marksim.core.book.names import add_name, remove_name
 from marksim.core.book.occupancy import clear_bit, next_level, previous_level, set_bit
-from marksim.core.book.words import BUY, Bitmap, Index, Names, Row, Table, int64
+from marksim.core.book.words import BUY, Book, Index, int64
 
 
 @compiled
-def rest_order(book: Row, orders: Table, levels: Table, bitmap: Bitmap, slot: Index) -> None:
-    """Put a filled-in slot at the end of its level's queue."""
+def claim_slot(book: Book) -> Index:
+    """A free slot with what stands in slot 0, under its name there; the caller has seen that one is free."""
+    orders, state = book.orders, book.state
+    slot = state.free_slot
+    order, taker = orders[slot], orders[0]
+    state.free_slot = int64(order.next)
+    order.account = taker.account
+    order.serial = taker.serial
+    order.order_id = taker.order_id
+    order.quantity_lots = taker.quantity_lots
+    order.leaves_lots = taker.leaves_lots
+    order.self_trade_group = taker.self_trade_group
+    order.level = taker.level
+    order.side = taker.side
+    add_name(orders, book.names, slot)
+    return slot
+
+
+@compiled
+def release_slot(book: Book, slot: Index) -> None:
+    """Give back the slot of an order that is in no queue any more, and forget its name."""
+    order = book.orders[slot]
+    remove_name(book.orders, book.names, slot)
+    order.leaves_lots = 0
+    order.next = book.state.free_slot
+    book.state.free_slot = slot
+
+
+@compiled
+def join_queue(book: Book, slot: Index) -> None:
+    """Put an order at the end of its level's queue."""
+    orders, state = book.orders, book.state
     order = orders[slot]
-    level = levels[order.level]
+    level = book.levels[order.level]
     order.previous = level.tail
     order.next = 0
     if level.tail == 0:
         level.head = slot
-        set_bit(book, bitmap, order.level)
+        set_bit(book, order.level)
         if order.side == BUY:
-            book.best_bid = max(book.best_bid, int64(order.level))
-        elif book.best_ask < 0 or order.level < book.best_ask:
-            book.best_ask = order.level
+            state.best_bid = max(state.best_bid, int64(order.level))
+        elif state.best_ask < 0 or order.level < state.best_ask:
+            state.best_ask = order.level
     else:
         orders[level.tail].next = slot
     level.tail = slot
     level.quantity_lots += order.leaves_lots
     level.order_count += 1
-    book.order_count += 1
+    state.order_count += 1
 
 
 @compiled
-def remove_order(book: Row, orders: Table, levels: Table, bitmap: Bitmap, names: Names, slot: Index) -> None:
-    """Take a slot out of its queue and give it back; what it had left leaves its level."""
+def leave_queue(book: Book, slot: Index) -> None:
+    """Take an order out of its queue; what it has left leaves its level."""
+    orders, state = book.orders, book.state
     order = orders[slot]
-    level = levels[order.level]
+    level = book.levels[order.level]
     if order.previous == 0:
         level.head = order.next
     else:
@@ -43,14 +74,10 @@ def remove_order(book: Row, orders: Table, levels: Table, bitmap: Bitmap, names:
         orders[order.next].previous = order.previous
     level.quantity_lots -= order.leaves_lots
     level.order_count -= 1
+    state.order_count -= 1
     if level.head == 0:
-        clear_bit(book, bitmap, order.level)
-        if order.level == book.best_bid:
-            book.best_bid = previous_level(book, bitmap, order.level)
-        elif order.level == book.best_ask:
-            book.best_ask = next_level(book, bitmap, order.level)
-    remove_name(orders, names, slot)
-    order.leaves_lots = 0
-    order.next = book.free_slot
-    book.free_slot = slot
-    book.order_count -= 1
+        clear_bit(book, order.level)
+        if order.level == state.best_bid:
+            state.best_bid = previous_level(book, order.level)
+        elif order.level == state.best_ask:
+            state.best_ask = next_level(book, order.level)

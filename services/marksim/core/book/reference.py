@@ -33,14 +33,35 @@ both, the maker first; each has a CANCELLED row with that quantity, and its orde
 of all of these rows is SELF_TRADE. What is taken off is not traded: of a FOK order it is missing.
 
 CANCEL looks at account and target_serial only: CANCELLED/REQUESTED with the order's own columns and leaves 0, or
-CANCEL_REJECTED/UNKNOWN_ORDER with target_serial as serial. Every other kind is REJECTED/UNSUPPORTED. A REJECTED row repeats
+CANCEL_REJECTED/UNKNOWN_ORDER with target_serial as serial.
+
+AMEND gives the resting order of that account and target_serial another price, another total quantity (what has traded
+counts towards it) and the name serial; 0 leaves price or quantity as it is, serial equal to target_serial the name. It is
+CANCEL_REJECTED, with the order's own columns and the command's price and quantity, by the first check that fails:
+
+1. UNKNOWN_ORDER: there is none; order_id, side and leaves are 0.
+2. UNSUPPORTED: any of stop_price_ticks, display_lots, expire_time_ns is not 0.
+3. INVALID_TERMS: time_in_force or min_quantity is not 0; post_only or self_trade_prevention is no value of its enum.
+4. INVALID_QUANTITY, INVALID_PRICE, PRICE_BAND, WOULD_TAKE, BELOW_MIN_NOTIONAL: as of a new order, for what it would be.
+5. DUPLICATE_ORDER_ID: another order has the name serial.
+
+If the quantity is no more than what has traded, the order is CANCELLED/REQUESTED. Otherwise there is an AMENDED row with
+the new price, quantity, leaves and name. At the same price with no more quantity it keeps its place; in all other cases it
+leaves its queue and comes as a new order would, with its order_id, and with post_only and self_trade_prevention of the
+command. It slides where a new one would. Side, order_type and self_trade_group of the command are not looked at.
+
+MASS_CANCEL cancels all resting orders of the account, of one side if side says so, in priority order: bids, then asks. If
+there are none it is CANCEL_REJECTED/UNKNOWN_ORDER, if side is none of the enum CANCEL_REJECTED/INVALID_SIDE, each with the
+command's serial. It looks at account and side only.
+
+Every other kind is REJECTED/UNSUPPORTED. A REJECTED row repeats
 the command's price and quantity; its side is UNSPECIFIED if the command's was none, its leaves and order_id are 0.
 
 Time is copied from the command and never looked at: windows order the commands, not the book.
 """
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -142,6 +163,10 @@ class ReferenceBook:
                 self._new(command, rows)
             elif command["kind"] == CommandKind.CANCEL:
                 self._cancel(command, rows)
+            elif command["kind"] == CommandKind.AMEND:
+                self._amend(command, rows)
+            elif command["kind"] == CommandKind.MASS_CANCEL:
+                self._mass_cancel(command, rows)
             else:
                 self._reject(command, Reason.UNSUPPORTED, rows)
             self._add_quote(rows)
@@ -182,7 +207,7 @@ class ReferenceBook:
             account=command["account"],
             serial=command["serial"],
             order_id=self._last_order_id,
-            price=self._price_after_slide(command),
+            price=self._price_after_slide(command["side"], command["price_ticks"], command["post_only"]),
             quantity=command["quantity_lots"],
             leaves=command["quantity_lots"],
             side=command["side"],
@@ -203,6 +228,9 @@ class ReferenceBook:
         if reason:
             self._take_off(order, order.leaves, reason, rows)
             return
+        self._rest(order, rows)
+
+    def _rest(self, order: RestingOrder, rows: Rows) -> None:
         self._orders[order.account, order.serial] = order
         self._sides[order.side].setdefault(order.price, deque()).append(order)
         rows.depth.append(self._depth_row(order.side, order.price))
@@ -214,11 +242,9 @@ class ReferenceBook:
         market = command["order_type"] == OrderType.MARKET
         price, quantity = command["price_ticks"], command["quantity_lots"]
         may_rest = not market and life not in IMMEDIATE
-        slid = self._price_after_slide(command)
         checks = (
             (command["order_type"] not in {OrderType.LIMIT, OrderType.MARKET}, Reason.UNSUPPORTED),
-            (life in {TimeInForce.GTD, TimeInForce.AT_THE_OPEN}, Reason.UNSUPPORTED),
-            (any(command[name] for name in NOT_YET), Reason.UNSUPPORTED),
+            (_is_not_yet(command), Reason.UNSUPPORTED),
             (life > max(TimeInForce) or post_only > max(PostOnly), Reason.INVALID_TERMS),
             (command["self_trade_prevention"] > max(SelfTradePrevention), Reason.INVALID_TERMS),
             (market and life == TimeInForce.GTC, Reason.INVALID_TERMS),
@@ -226,24 +252,30 @@ class ReferenceBook:
             (command["side"] not in {Side.BUY, Side.SELL}, Reason.INVALID_SIDE),
             (not rules.min_quantity_lots <= quantity <= rules.max_quantity_lots, Reason.INVALID_QUANTITY),
             (not 0 <= command["min_quantity_lots"] <= quantity, Reason.INVALID_QUANTITY),
-            (price != 0 if market else price <= 0, Reason.INVALID_PRICE),
-            (not market and not rules.min_price_ticks <= price <= rules.max_price_ticks, Reason.PRICE_BAND),
-            (post_only and self._takes_at(command["side"], slid), Reason.WOULD_TAKE),
-            (not market and slid * quantity < rules.min_notional, Reason.BELOW_MIN_NOTIONAL),
+            (market and price != 0, Reason.INVALID_PRICE),
+            *(() if market else self._price_checks(command["side"], price, quantity, post_only)),
             ((command["account"], command["serial"]) in self._orders, Reason.DUPLICATE_ORDER_ID),
             (may_rest and len(self._orders) >= rules.max_orders, Reason.BOOK_FULL),
         )
         return next((reason for failed, reason in checks if failed), Reason.UNSPECIFIED)
+
+    def _price_checks(self, side: int, price: int, quantity: int, post_only: int) -> tuple[tuple[bool, Reason], ...]:
+        slid = self._price_after_slide(side, price, post_only)
+        return (
+            (price <= 0, Reason.INVALID_PRICE),
+            (not self._rules.min_price_ticks <= price <= self._rules.max_price_ticks, Reason.PRICE_BAND),
+            (post_only != 0 and self._takes_at(side, slid), Reason.WOULD_TAKE),
+            (slid * quantity < self._rules.min_notional, Reason.BELOW_MIN_NOTIONAL),
+        )
 
     def _takes_at(self, side: int, price: int) -> bool:
         """Whether an order at that price would trade at once."""
         best = self._prices(Side.SELL if side == Side.BUY else Side.BUY)[:1]
         return any(other <= price if side == Side.BUY else other >= price for other in best)
 
-    def _price_after_slide(self, command: dict[str, int]) -> int:
+    def _price_after_slide(self, side: int, price: int, post_only: int) -> int:
         """Where the order would rest: at its price, or one tick off the other side if it slides and the bands let it."""
-        side, price = command["side"], command["price_ticks"]
-        if command["post_only"] != PostOnly.SLIDE or not self._takes_at(side, price):
+        if post_only != PostOnly.SLIDE or not self._takes_at(side, price):
             return price
         slid = self._prices(Side.SELL)[0] - 1 if side == Side.BUY else self._prices(Side.BUY)[0] + 1
         return slid if self._rules.min_price_ticks <= slid <= self._rules.max_price_ticks else price
@@ -328,17 +360,89 @@ class ReferenceBook:
         self._take_off(order, order.leaves, Reason.REQUESTED, rows)
         rows.depth.append(self._depth_row(order.side, order.price))
 
+    def _amend(self, command: dict[str, int], rows: Rows) -> None:
+        name = (command["account"], command["target_serial"])
+        order = self._orders.get(name)
+        if order is None:
+            nothing = RestingOrder(*name, 0, command["price_ticks"], 0, 0, Side.UNSPECIFIED)
+            self._add_execution(rows, ExecutionKind.CANCEL_REJECTED, Reason.UNKNOWN_ORDER, nothing, command["quantity_lots"])
+            return
+        price, quantity = command["price_ticks"] or order.price, command["quantity_lots"] or order.quantity
+        if reason := self._why_not_amend(command, order, price, quantity):
+            asked = replace(order, price=command["price_ticks"])
+            self._add_execution(rows, ExecutionKind.CANCEL_REJECTED, reason, asked, command["quantity_lots"])
+            return
+        leaves = order.leaves - (order.quantity - quantity)
+        if leaves <= 0:
+            self._cancel(command, rows)
+            return
+        price = self._price_after_slide(order.side, price, command["post_only"])
+        stays = price == order.price and leaves <= order.leaves
+        changed = (stays and leaves < order.leaves) or price != order.price
+        old_price = order.price
+        del self._orders[name]
+        order.serial = command["serial"]
+        self._orders[order.account, order.serial] = order
+        if not stays:
+            self._leave(order)
+        order.price, order.quantity, order.leaves = price, quantity, leaves
+        self._add_execution(rows, ExecutionKind.AMENDED, Reason.UNSPECIFIED, order, quantity)
+        if changed:
+            rows.depth.append(self._depth_row(order.side, old_price))
+        if not stays:
+            if self._match(order, price, command["self_trade_prevention"], rows):
+                self._take_off(order, order.leaves, Reason.SELF_TRADE, rows)
+            if order.leaves:
+                self._rest(order, rows)
+            else:
+                del self._orders[order.account, order.serial]
+
+    def _why_not_amend(self, command: dict[str, int], order: RestingOrder, price: int, quantity: int) -> Reason:
+        """The first check that fails, or UNSPECIFIED."""
+        rules, post_only, renamed = self._rules, command["post_only"], (command["account"], command["serial"])
+        checks = (
+            (_is_not_yet(command), Reason.UNSUPPORTED),
+            (command["time_in_force"] or command["min_quantity_lots"], Reason.INVALID_TERMS),
+            (post_only > max(PostOnly), Reason.INVALID_TERMS),
+            (command["self_trade_prevention"] > max(SelfTradePrevention), Reason.INVALID_TERMS),
+            (not rules.min_quantity_lots <= quantity <= rules.max_quantity_lots, Reason.INVALID_QUANTITY),
+            *self._price_checks(order.side, price, quantity, post_only),
+            (self._orders.get(renamed, order) is not order, Reason.DUPLICATE_ORDER_ID),
+        )
+        return next((reason for failed, reason in checks if failed), Reason.UNSPECIFIED)
+
+    def _mass_cancel(self, command: dict[str, int], rows: Rows) -> None:
+        account, side = command["account"], command["side"]
+        reason = Reason.UNKNOWN_ORDER if side in set(Side) else Reason.INVALID_SIDE
+        for named in (Side.BUY, Side.SELL):
+            if reason == Reason.INVALID_SIDE or side not in {Side.UNSPECIFIED, named}:
+                continue
+            for price in self._prices(named):
+                orders = [order for order in self._sides[named][price] if order.account == account]
+                for order in orders:
+                    self._remove(order)
+                    self._take_off(order, order.leaves, Reason.REQUESTED, rows)
+                if orders:
+                    rows.depth.append(self._depth_row(named, price))
+                    reason = Reason.UNSPECIFIED
+        if reason:
+            nothing = RestingOrder(account, command["serial"], 0, 0, 0, 0, Side.UNSPECIFIED)
+            self._add_execution(rows, ExecutionKind.CANCEL_REJECTED, reason, nothing, 0)
+
     def _reject(self, command: dict[str, int], reason: Reason, rows: Rows) -> None:
         side = command["side"] if command["side"] in {Side.BUY, Side.SELL} else Side.UNSPECIFIED
         order = RestingOrder(command["account"], command["serial"], 0, command["price_ticks"], 0, 0, side)
         self._add_execution(rows, ExecutionKind.REJECTED, reason, order, command["quantity_lots"])
 
     def _remove(self, order: RestingOrder) -> None:
+        self._leave(order)
+        del self._orders[order.account, order.serial]
+
+    def _leave(self, order: RestingOrder) -> None:
         queue = self._sides[order.side][order.price]
         queue.remove(order)
         if not queue:
             del self._sides[order.side][order.price]
-        del self._orders[order.account, order.serial]
 
     def _prices(self, side: int) -> list[int]:
         return sorted(self._sides[side], reverse=side == Side.BUY)
@@ -372,6 +476,11 @@ class ReferenceBook:
         if tuple(quote) != self._quote:
             self._quote = (quote[0], quote[1], quote[2], quote[3])
             rows.quotes.append((self._sequence, self._time_ns, *self._quote))
+
+
+def _is_not_yet(command: dict[str, int]) -> bool:
+    """Whether it asks for what no book does yet."""
+    return command["time_in_force"] in {TimeInForce.GTD, TimeInForce.AT_THE_OPEN} or any(command[name] for name in NOT_YET)
 
 
 def _resting_rows(orders: list[RestingOrder]) -> Records:

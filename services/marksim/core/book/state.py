@@ -1,7 +1,8 @@
 """Memory of the compiled book: one record of counters and arrays of orders, levels, occupancy bits and names.
 
-Slot 0 of `orders` is nobody, so 0 means "none" in every link and a fresh zeroed array is an empty book. Levels are indexed
-by price_ticks - min_price_ticks; as a book is never crossed, one ladder and one bitmap serve both sides.
+Slot 0 of `orders` is in no queue: a new order stands there while it trades. So 0 means "none" in every link, and a fresh
+zeroed array is an empty book. Levels are indexed by price_ticks - min_price_ticks; as a book is never crossed, one ladder
+and one bitmap serve both sides.
 """
 
 from dataclasses import dataclass
@@ -98,6 +99,11 @@ class Memory:
     executions: Records
     quotes: Records
     depth: Records
+
+    @property
+    def book(self) -> tuple[Records, Records, Records, NDArray[np.uint64], NDArray[np.int32]]:
+        """What the book is, without the rows that it gives."""
+        return self.counters, self.orders, self.levels, self.bitmap, self.names
 
     @property
     def nbytes(self) -> int:

@@ -24,14 +24,13 @@ KERNELS: Final[dict[str, Callable[..., Any]]] = {
 def compile_kernels(progress: Callable[[str], object] | None = None) -> None:
     """Compile, or load from the cache on disk, all that a book needs; `progress` is told each name before its turn."""
     memory = allocate(Rules(1, 2, 1, 1, 0, 0, 1, max_orders=1))
-    counters, orders, levels, bitmap = memory.counters, memory.orders, memory.levels, memory.bitmap
-    names, outputs = memory.names, (memory.executions, memory.quotes, memory.depth)
+    outputs = memory.executions, memory.quotes, memory.depth
     arguments: dict[str, tuple[object, ...]] = {
-        "book.apply_commands": (counters, orders, levels, bitmap, names, np.zeros(1, COMMAND), 0, *outputs),
-        "book.rebuild_names": (orders, names),
-        "book.find_slot": (orders, names, 1, 1),
-        "book.write_depth": (counters, levels, bitmap, 1, memory.depth),
-        "book.write_resting": (counters, orders, levels, bitmap, np.zeros(0, RESTING)),
+        "book.apply_commands": (*memory.book, np.zeros(1, COMMAND), 0, *outputs),
+        "book.rebuild_names": (memory.orders, memory.names),
+        "book.find_slot": (memory.orders, memory.names, 1, 1),
+        "book.write_depth": (*memory.book, 1, memory.depth),
+        "book.write_resting": (*memory.book, np.zeros(0, RESTING)),
     }
     for name, kernel in KERNELS.items():
         if progress is not None:
