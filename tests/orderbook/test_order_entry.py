@@ -10,14 +10,10 @@ from marksim.core.types import Side
 from marksim.orderbook.outside import account_number
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import types_pb2
-from tests.orderbook.market import START_NS, SYMBOL, Market, limit, order_request, refused, served
+from tests.orderbook.market import START_NS, SYMBOL, Market, limit, name, order_request, refused, served
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
-
-
-def name(client_order_id: str = "one") -> dict[str, Any]:
-    return {"account": "alice", "symbol": SYMBOL, "client_order_id": client_order_id}
 
 
 def test_account_number_is_stated() -> None:
@@ -355,11 +351,8 @@ async def test_what_the_book_cannot_do_yet_is_unimplemented(market: Market, chan
 
 
 async def test_rpcs_that_are_not_done_yet_say_what_to_do_instead(market: Market) -> None:
-    """AmendOrder, MassCancel and StreamExecutions are UNIMPLEMENTED with a way out."""
-    stub = market.stub
-    for call in (stub.AmendOrder(pb.AmendOrderRequest()), stub.MassCancel(pb.MassCancelRequest())):
-        assert (await refused(call))[:2] == (grpc.StatusCode.UNIMPLEMENTED, "UNSUPPORTED_RPC")
-    stream = stub.StreamExecutions(pb.StreamExecutionsRequest())
+    """StreamExecutions is UNIMPLEMENTED with a way out."""
+    stream = market.stub.StreamExecutions(pb.StreamExecutionsRequest())
     assert (await refused(stream.read()))[:2] == (grpc.StatusCode.UNIMPLEMENTED, "UNSUPPORTED_RPC")
 
 

@@ -16,8 +16,8 @@ from marksim.codec import (
     price_text,
     quantity_text,
 )
-from marksim.core.errors import InvalidInput, NotFound, Unsupported
-from marksim.core.types import OrderType, PostOnly, SelfTradePrevention, Side, TimeInForce
+from marksim.core.errors import InvalidInput, NotFound, NotNow, Unsupported
+from marksim.core.types import OrderType, PostOnly, Reason, SelfTradePrevention, Side, TimeInForce
 from marksim.orderbook.outside import Account, OutsideOrder, OwnFill, account_number
 from marksim.orderbook.sequencing import Sequencer
 from marksim.v1 import orderbook_pb2 as pb
@@ -79,7 +79,7 @@ class OrderEntry:
         order = OutsideOrder(
             account=outside.claim_account(request.account),
             instrument=instrument,
-            client_order_id=request.client_order_id,
+            names=[request.client_order_id],
             side=side,
             order_type=order_type,
             time_in_force=TimeInForce(request.time_in_force),
@@ -104,6 +104,52 @@ class OrderEntry:
         # A caller that hangs up does not take its command back: nothing is half done.
         done = self._sequencer.outside.enqueue_cancel(order, request.queue_while_paused).done
         return Outcome(order, run, await asyncio.shield(done))
+
+    async def amend(self, request: pb.AmendOrderRequest) -> tuple[Outcome, list[OwnFill]]:
+        """Change an open order and wait for the window; the outcome, and what the change traded in that window.
+
+        Raises NotNow where the order has closed (ORDER_CLOSED) or the book refuses the change (AMEND_REJECTED).
+        """
+        order, name = self.find(request), request.new_client_order_id
+        price = parse_price(request.price, order.instrument) if request.price else 0
+        quantity = parse_quantity(request.quantity, order.instrument) if request.quantity else 0
+        if name:
+            check_name(name, "new_client_order_id")
+        if name == order.client_order_id and order.waiting is None and request.client_order_id != name:
+            # Sent again: it has been done.
+            return Outcome(order, self._run(), order.window), []
+        if not (price or quantity or name):
+            raise _invalid("price", "is empty, like quantity and new_client_order_id: give at least one of them")
+        if name == order.client_order_id:
+            name = ""
+        if name and self._sequencer.outside.find(request.account, request.symbol, name) is not None:
+            raise _invalid("new_client_order_id", f"is {name!r}: the account has used it before, give another")
+        if not order.is_open:
+            raise _closed(order)
+        self._sequencer.check_open_for_outside(request.queue_while_paused)
+        run = self._run()
+        waiting = self._sequencer.outside.enqueue_amend(order, price, quantity, name, request.queue_while_paused)
+        window = await asyncio.shield(waiting.done)
+        if waiting.refused == Reason.UNKNOWN_ORDER:
+            raise _closed(order)
+        if waiting.refused:
+            problem = f"the order book refuses the change: {waiting.refused.name}; the order stays as it was"
+            raise NotNow(problem, reason="AMEND_REJECTED", metadata={"reason": waiting.refused.name})
+        return Outcome(order, run, window), waiting.fills
+
+    async def mass_cancel(self, request: pb.MassCancelRequest) -> tuple[list[OutsideOrder], str, int]:
+        """Cancel an account's open orders; those that were cancelled, run and window (-1 where nothing was open)."""
+        side = Side(enum_number(request.side, dict(types_pb2.Side.items()), "side"))
+        account = self.account(request.account, request.symbol)
+        symbols = (request.symbol,) if request.symbol else tuple(self._sequencer.instruments)
+        run = self._run()
+        if account is None:
+            return [], run, -1
+        self._sequencer.check_open_for_outside(request.queue_while_paused)
+        outside = self._sequencer.outside
+        waiting = outside.enqueue_mass_cancel(account, symbols, side, request.queue_while_paused)
+        window = await asyncio.shield(waiting.done)
+        return waiting.cancelled, run, window
 
     def find(self, request: NamesAnOrder) -> OutsideOrder:
         """The order that a request names; raises NotFound."""
@@ -228,6 +274,11 @@ def _no_price(request: pb.SubmitOrderRequest) -> int:
     if request.price:
         raise _invalid("price", f"is {request.price[:40]!r}: leave it empty, a market order has none")
     return 0
+
+
+def _closed(order: OutsideOrder) -> NotNow:
+    name, status = order.client_order_id, order.status.name
+    return NotNow(f"order {name!r} is {status}: only an open one can be amended", reason="ORDER_CLOSED")
 
 
 def _invalid(field: str, problem: str) -> InvalidInput:
