@@ -105,7 +105,9 @@ class OutsideOrder:
     time_in_force: TimeInForce
     price_ticks: int
     quantity_lots: int
+    display_lots: int = 0
     min_quantity_lots: int = 0
+    expire_time_ns: int = 0
     post_only: PostOnly = PostOnly.UNSPECIFIED
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.UNSPECIFIED
     self_trade_group: int = 0

@@ -69,7 +69,9 @@ class Waiting:
             "time_in_force": order.time_in_force,
             "price_ticks": order.price_ticks,
             "quantity_lots": order.quantity_lots,
+            "display_lots": order.display_lots,
             "min_quantity_lots": order.min_quantity_lots,
+            "expire_time_ns": order.expire_time_ns,
         }
 
 

@@ -131,9 +131,9 @@ def test_an_amendment_may_give_a_new_name(make_book: MakeBook) -> None:
 REFUSALS = [
     (amend(9, 98, 4), Reason.UNKNOWN_ORDER),
     (amend(1, 98, 4, account=2), Reason.UNKNOWN_ORDER),
-    (amend(1, 98, display_lots=1), Reason.UNSUPPORTED),
-    (amend(1, 98, expire_time_ns=1), Reason.UNSUPPORTED),
-    (amend(1, 98, stop_price_ticks=1), Reason.UNSUPPORTED),
+    (amend(1, 98, display_lots=1), Reason.INVALID_TERMS),
+    (amend(1, 98, expire_time_ns=1), Reason.INVALID_TERMS),
+    (amend(1, 98, stop_price_ticks=1), Reason.INVALID_TERMS),
     (amend(1, 98, time_in_force=TimeInForce.IOC), Reason.INVALID_TERMS),
     (amend(1, 98, min_quantity_lots=1), Reason.INVALID_TERMS),
     (amend(1, 98, post_only=3), Reason.INVALID_TERMS),

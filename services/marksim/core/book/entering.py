@@ -2,6 +2,7 @@
 
 from marksim.core.book.compiled import compiled
 from marksim.core.book.names import find_slot
+from marksim.core.book.rules import MAX_ICEBERG_PARTS
 from marksim.core.book.taking import takes_at
 from marksim.core.book.words import (
     AT_THE_OPEN,
@@ -13,6 +14,7 @@ from marksim.core.book.words import (
     FOK,
     GTC,
     GTD,
+    HAS_EXPIRED,
     INVALID_PRICE,
     INVALID_QUANTITY,
     INVALID_SIDE,
@@ -38,25 +40,30 @@ def may_rest(command: Row) -> bool:
 
 
 @compiled
-def is_not_yet(command: Row) -> bool:
-    """Whether it asks for what no book does yet."""
-    if command.stop_price_ticks != 0 or command.display_lots != 0 or command.expire_time_ns != 0:
-        return True
-    return command.time_in_force in (GTD, AT_THE_OPEN)
-
-
-@compiled
 def why_not_its_terms(command: Row) -> int:
     """The first check of a new order's terms that fails, or UNSPECIFIED."""
     limit = command.order_type == LIMIT
     life, post_only = command.time_in_force, command.post_only
-    if not (limit or command.order_type == MARKET) or is_not_yet(command):
+    if not (limit or command.order_type == MARKET) or command.stop_price_ticks != 0 or life == AT_THE_OPEN:
         return UNSUPPORTED
-    if life > AT_THE_OPEN or post_only > SLIDE or command.self_trade_prevention > DECREMENT or (not limit and life == GTC):
+    if life > AT_THE_OPEN or post_only > SLIDE or command.self_trade_prevention > DECREMENT:
         return INVALID_TERMS
-    if post_only != 0 and (not may_rest(command) or command.min_quantity_lots != 0):
+    rests = may_rest(command)
+    if (not rests and (post_only != 0 or command.display_lots != 0)) or (not limit and life in (GTC, GTD)):
+        return INVALID_TERMS
+    if (post_only != 0 and command.min_quantity_lots != 0) or (life == GTD) != (command.expire_time_ns > 0):
+        return INVALID_TERMS
+    if command.expire_time_ns < 0:
         return INVALID_TERMS
     return UNSPECIFIED
+
+
+@compiled
+def parts_fit(quantity: int, smallest: int, display: int) -> bool:
+    """Whether an order may be made of such parts."""
+    if smallest < 0 or smallest > quantity or display < 0 or display > quantity:
+        return False
+    return display == 0 or quantity <= MAX_ICEBERG_PARTS * display
 
 
 @compiled
@@ -87,7 +94,7 @@ def why_not(book: Book, command: Row, slid: int) -> int:
     price, quantity = command.price_ticks, command.quantity_lots
     if quantity < state.min_quantity_lots or quantity > state.max_quantity_lots:
         return INVALID_QUANTITY
-    if command.min_quantity_lots < 0 or command.min_quantity_lots > quantity:
+    if not parts_fit(quantity, command.min_quantity_lots, command.display_lots):
         return INVALID_QUANTITY
     if command.order_type == LIMIT:
         reason = why_not_its_price(book, command.side, price, slid, quantity, command.post_only)
@@ -95,6 +102,8 @@ def why_not(book: Book, command: Row, slid: int) -> int:
             return reason
     elif price != 0:
         return INVALID_PRICE
+    if command.time_in_force == GTD and command.expire_time_ns <= command.time_ns:
+        return HAS_EXPIRED
     if find_slot(book.orders, book.names, command.account, command.serial) != 0:
         return DUPLICATE_ORDER_ID
     if may_rest(command) and state.order_count >= state.max_orders:
@@ -106,13 +115,15 @@ def why_not(book: Book, command: Row, slid: int) -> int:
 def why_not_amend(book: Book, command: Row, order: Row, price: int, slid: int, quantity: int) -> int:
     """The first check of an amendment that fails, or UNSPECIFIED; price and quantity are what the order would have."""
     state = book.state
-    if is_not_yet(command):
-        return UNSUPPORTED
-    if command.time_in_force != 0 or command.min_quantity_lots != 0:
+    if command.time_in_force != 0 or command.min_quantity_lots != 0 or command.stop_price_ticks != 0:
+        return INVALID_TERMS
+    if command.display_lots != 0 or command.expire_time_ns != 0:
         return INVALID_TERMS
     if command.post_only > SLIDE or command.self_trade_prevention > DECREMENT:
         return INVALID_TERMS
     if quantity < state.min_quantity_lots or quantity > state.max_quantity_lots:
+        return INVALID_QUANTITY
+    if order.display_lots != 0 and quantity > MAX_ICEBERG_PARTS * order.display_lots:
         return INVALID_QUANTITY
     reason = why_not_its_price(book, order.side, price, slid, quantity, command.post_only)
     if reason != UNSPECIFIED:

@@ -8,10 +8,11 @@ slots, in names.py and occupancy.py how both are found, in output.py the rows.
 
 from marksim.core.book.compiled import compiled
 from marksim.core.book.entering import why_not, why_not_amend
+from marksim.core.book.expiries import add_expiry, drop_first, next_expiry
 from marksim.core.book.names import add_name, find_slot, remove_name
 from marksim.core.book.occupancy import next_level, previous_level
 from marksim.core.book.output import add_depth, add_execution, add_quote, reject, take_off, tell, write_level
-from marksim.core.book.queues import claim_slot, join_queue, leave_queue, release_slot
+from marksim.core.book.queues import claim_slot, join_queue, leave_queue, release_slot, shrink
 from marksim.core.book.taking import (
     first_index,
     following_index,
@@ -28,6 +29,8 @@ from marksim.core.book.words import (
     CANCEL,
     CANCEL_OLDEST,
     CANCEL_REJECTED,
+    EXPIRED,
+    HAS_EXPIRED,
     INVALID_SIDE,
     IOC,
     IOC_REMAINDER,
@@ -70,6 +73,7 @@ def new_order(book: Book, command: Row) -> None:
     taker.order_id = state.last_order_id
     taker.quantity_lots = taker.leaves_lots = command.quantity_lots
     taker.self_trade_group = command.self_trade_group if command.self_trade_group != 0 else command.account
+    taker.display_lots, taker.expire_time_ns = command.display_lots, command.expire_time_ns
     taker.side = command.side
     tell(book, ACCEPTED, UNSPECIFIED, taker, price, taker.quantity_lots)
     market = command.order_type == MARKET
@@ -90,6 +94,8 @@ def new_order(book: Book, command: Row) -> None:
     taker.level = last
     slot = claim_slot(book)
     join_queue(book, slot)
+    if command.expire_time_ns != 0:
+        add_expiry(book, slot)
     add_depth(book, last, command.side)
 
 
@@ -145,8 +151,7 @@ def amend_order(book: Book, command: Row) -> None:
         add_name(book.orders, book.names, slot)
     order.quantity_lots = quantity
     if slid == old_price and leaves <= before:
-        order.leaves_lots = leaves
-        book.levels[index].quantity_lots -= before - leaves
+        shrink(book, book.levels[index], order, leaves)
         tell(book, AMENDED, UNSPECIFIED, order, slid, quantity)
         if leaves != before:
             add_depth(book, index, int64(order.side))
@@ -171,6 +176,23 @@ def come_again(book: Book, slot: Index, price: int, prevention: int) -> None:
     order.level = last
     join_queue(book, slot)
     add_depth(book, last, int64(order.side))
+
+
+@compiled
+def expire_first(book: Book) -> None:
+    """End the order that expires first, at its time."""
+    state, entry = book.state, book.expiries[0]
+    slot, time_ns = int64(entry.slot), entry.time_ns
+    order = book.orders[slot]
+    drop_first(book)
+    state.time_ns = max(state.time_ns, time_ns)
+    quantity = order.leaves_lots
+    leave_queue(book, slot)
+    order.leaves_lots = 0
+    tell(book, EXPIRED, HAS_EXPIRED, order, order.level + state.min_price_ticks, quantity)
+    release_slot(book, slot)
+    add_depth(book, int64(order.level), int64(order.side))
+    add_quote(book)
 
 
 @compiled
@@ -210,7 +232,8 @@ def has_room(book: Book, command: Row) -> bool:
     free_depth = len(book.depth) - state.depth
     # Of an order that its sender's own is not to trade with, the taker may have a row beside the maker's.
     rows_a_maker = 2 if command.self_trade_prevention != 0 else 1
-    if free_executions >= rows_a_maker * state.order_count + 2 and free_depth >= state.order_count + 1:
+    # A refill has a row, and a trade more that it makes possible.
+    if free_executions >= rows_a_maker * state.order_count + 2 * state.refills + 2 and free_depth >= state.order_count + 1:
         return True
     # The short answer is no; count the orders and levels that this command may really meet.
     needed_executions, needed_depth = 2, 2
@@ -229,10 +252,11 @@ def has_room(book: Book, command: Row) -> bool:
             remaining = int64(0)
         index = first_index(book, side == BUY, last)
         while index >= 0 and remaining > 0:
-            needed_executions += rows_a_maker * book.levels[index].order_count
+            level = book.levels[index]
+            needed_executions += rows_a_maker * level.order_count + 2 * level.refills
             needed_depth += 1
             if command.self_trade_prevention != CANCEL_OLDEST:
-                remaining -= book.levels[index].quantity_lots
+                remaining -= level.quantity_lots + level.hidden_lots
             index = following_index(book, side == BUY, index, last)
     state.needed_executions = state.executions + needed_executions
     state.needed_depth = state.depth + needed_depth
@@ -247,24 +271,32 @@ def apply_commands(
     levels: Table,
     bitmap: Bitmap,
     names: Names,
+    expiries: Table,
     commands: Table,
-    first: int,
+    done: int,
+    until_ns: int,
     executions: Table,
     quotes: Table,
     depth: Table,
-) -> tuple[int, int, int, int]:
-    """Apply commands[first:] until room may run out; first=0 begins new output.
+) -> tuple[int, bool, int, int, int]:
+    """Apply commands[done:], and expire what is due by `until_ns`, until room may run out; done=-1 begins new output.
 
-    Returns the number of commands applied so far and of rows in executions, quotes and depth.
+    Returns the number of commands applied so far, whether all is done, and the rows in executions, quotes and depth.
     """
-    book = Book(counters[0], orders, levels, bitmap, names, executions, quotes, depth)
+    book = Book(counters[0], orders, levels, bitmap, names, expiries, executions, quotes, depth)
     state = book.state
-    if first == 0:
-        state.executions = state.quotes = state.depth = 0
-    done = first
-    while done < len(commands):
+    if done < 0:
+        state.executions = state.quotes = state.depth = done = 0
+    while True:
+        time_ns = commands[done].time_ns if done < len(commands) else until_ns
+        while 0 < next_expiry(book) <= time_ns and has_row(book):
+            expire_first(book)
+        if not has_row(book):
+            break
+        if done == len(commands):
+            return done, True, state.executions, state.quotes, state.depth
         command = commands[done]
-        if state.quotes == len(quotes) or not has_room(book, command):
+        if not has_room(book, command):
             break
         state.time_ns = command.time_ns
         if command.kind == NEW:
@@ -279,16 +311,28 @@ def apply_commands(
             reject(book, command, UNSUPPORTED)
         add_quote(book)
         done += 1
-    return done, state.executions, state.quotes, state.depth
+    return done, False, state.executions, state.quotes, state.depth
+
+
+@compiled
+def has_row(book: Book) -> bool:
+    """Whether there is one more row of each kind, which is what an expiry needs; if not, state.needed_* say so."""
+    state = book.state
+    state.needed_executions, state.needed_depth = state.executions + 1, state.depth + 1
+    if state.executions == len(book.executions) or state.depth == len(book.depth):
+        return False
+    return bool(state.quotes < len(book.quotes))
 
 
 # Reading.
 
 
 @compiled
-def write_depth(counters: Table, orders: Table, levels: Table, bitmap: Bitmap, names: Names, most: int, depth: Table) -> int:
+def write_depth(
+    counters: Table, orders: Table, levels: Table, bitmap: Bitmap, names: Names, expiries: Table, most: int, depth: Table
+) -> int:
     """Write the best `most` levels of each side, bids first, best first; returns the number of rows."""
-    book = Book(counters[0], orders, levels, bitmap, names, depth, depth, depth)
+    book = Book(counters[0], orders, levels, bitmap, names, expiries, depth, depth, depth)
     rows = 0
     index = int64(book.state.best_bid)
     while index >= 0 and rows < most:
@@ -305,9 +349,11 @@ def write_depth(counters: Table, orders: Table, levels: Table, bitmap: Bitmap, n
 
 
 @compiled
-def write_resting(counters: Table, orders: Table, levels: Table, bitmap: Bitmap, names: Names, resting: Table) -> None:
+def write_resting(
+    counters: Table, orders: Table, levels: Table, bitmap: Bitmap, names: Names, expiries: Table, resting: Table
+) -> None:
     """Write every resting order in priority order."""
-    book = Book(counters[0], orders, levels, bitmap, names, resting, resting, resting)
+    book = Book(counters[0], orders, levels, bitmap, names, expiries, resting, resting, resting)
     at = 0
     for side in (BUY, SELL):
         index = int64(book.state.best_bid if side == BUY else book.state.best_ask)
@@ -322,7 +368,18 @@ def write_resting(counters: Table, orders: Table, levels: Table, bitmap: Bitmap,
                 row.quantity_lots = order.quantity_lots
                 row.leaves_lots = order.leaves_lots
                 row.self_trade_group = order.self_trade_group
+                row.display_lots = order.display_lots
+                row.hidden_lots = order.hidden_lots
+                row.expire_time_ns = order.expire_time_ns
                 row.side = side
                 at += 1
                 slot = int64(order.next)
             index = previous_level(book, index) if side == BUY else next_level(book, index)
+
+
+@compiled
+def first_expiry(
+    counters: Table, orders: Table, levels: Table, bitmap: Bitmap, names: Names, expiries: Table, none: Table
+) -> int:
+    """When the next order expires, or 0 where none does. `none` is any array."""
+    return next_expiry(Book(counters[0], orders, levels, bitmap, names, expiries, none, none, none))

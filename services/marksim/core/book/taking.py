@@ -6,16 +6,18 @@ The order that takes stands in a slot of its own that is in no queue: a new one 
 from marksim.core.book.compiled import compiled
 from marksim.core.book.occupancy import next_level, previous_level
 from marksim.core.book.output import add_depth, take_off, tell
-from marksim.core.book.queues import leave_queue, release_slot
+from marksim.core.book.queues import leave_queue, refill, release_slot, shrink
 from marksim.core.book.words import (
     BUY,
     CANCEL_BOTH,
     CANCEL_NEWEST,
     CANCEL_OLDEST,
+    CANCELLED,
     DECREMENT,
     FOK,
     FOK_NOT_FILLED,
     MIN_QUANTITY,
+    REFILLED,
     SELF_TRADE,
     SELL,
     SLIDE,
@@ -86,37 +88,44 @@ def why_nothing(book: Book, command: Row, group: int, last: Index) -> int:
     if needed == 0:
         return UNSPECIFIED
     buy, prevention = command.side == BUY, command.self_trade_prevention
-    left: int = command.quantity_lots
-    traded = int64(0)
+    found = int64(0)
+    own = False
     index = first_index(book, buy, last)
-    while index >= 0 and left > 0 and traded < needed:
+    while index >= 0 and found < needed and not own:
         if prevention == 0:
-            lots = min(left, book.levels[index].quantity_lots)
-            left -= lots
-            traded += lots
+            found += book.levels[index].quantity_lots + book.levels[index].hidden_lots
         else:
-            slot = int64(book.levels[index].head)
-            while slot != 0 and left > 0:
-                maker = book.orders[slot]
-                lots = min(left, maker.leaves_lots)
-                if maker.self_trade_group != group:
-                    left -= lots
-                    traded += lots
-                elif prevention == DECREMENT:
-                    left -= lots
-                elif prevention != CANCEL_OLDEST:
-                    left = int64(0)
-                slot = int64(maker.next)
+            lots, own = others_lots(book, index, group, prevention)
+            found += lots
         index = following_index(book, buy, index, last)
-    if traded >= needed:
+    if found >= needed:
         return UNSPECIFIED
     return FOK_NOT_FILLED if whole else MIN_QUANTITY
 
 
 @compiled
+def others_lots(book: Book, index: Index, group: int, prevention: int) -> tuple[int, bool]:
+    """What a level has for a taker that does not trade with its own, and whether its own would hold it up there.
+
+    Where it would, only what is shown before counts: an iceberg's next part comes behind.
+    """
+    shown = everything = int64(0)
+    slot = int64(book.levels[index].head)
+    while slot != 0:
+        order = book.orders[slot]
+        if order.self_trade_group != group:
+            shown += order.leaves_lots - order.hidden_lots
+            everything += order.leaves_lots
+        elif prevention != CANCEL_OLDEST:
+            return shown, True
+        slot = int64(order.next)
+    return everything, False
+
+
+@compiled
 def trade(book: Book, taker: Row, maker: Row, level: Row, price: int) -> None:
-    """Trade as much as both have left."""
-    quantity = min(taker.leaves_lots, maker.leaves_lots)
+    """Trade as much as the one has left and the other shows."""
+    quantity = min(taker.leaves_lots, maker.leaves_lots - maker.hidden_lots)
     taker.leaves_lots -= quantity
     maker.leaves_lots -= quantity
     level.quantity_lots -= quantity
@@ -133,8 +142,8 @@ def prevent(book: Book, taker: Row, maker: Row, level: Row, price: int, own_pric
     if prevention == CANCEL_NEWEST:
         return True
     both = min(taker.leaves_lots, maker.leaves_lots) if prevention == DECREMENT else maker.leaves_lots
-    level.quantity_lots -= both
-    take_off(book, maker, price, both, SELF_TRADE)
+    shrink(book, level, maker, maker.leaves_lots - both)
+    tell(book, CANCELLED, SELF_TRADE, maker, price, both)
     if prevention == DECREMENT:
         take_off(book, taker, own_price, both, SELF_TRADE)
     return bool(prevention == CANCEL_BOTH)
@@ -165,6 +174,9 @@ def match(book: Book, taker: Row, last: Index, own_price: int, prevention: int) 
             if maker.leaves_lots == 0:
                 leave_queue(book, slot)
                 release_slot(book, slot)
+            elif maker.leaves_lots == maker.hidden_lots:
+                shown = refill(book, level, slot)
+                tell(book, REFILLED, UNSPECIFIED, maker, price, shown)
         if state.sequence > sequence:
             add_depth(book, index, SELL if buy else BUY)
     return stopped

@@ -36,6 +36,7 @@ class Book(NamedTuple):
     levels: Table
     bitmap: "Bitmap"
     names: "Names"
+    expiries: Table
     executions: Table
     quotes: Table
     depth: Table
@@ -55,6 +56,7 @@ CANCEL_NEWEST, CANCEL_OLDEST = int(SelfTradePrevention.CANCEL_NEWEST), int(SelfT
 CANCEL_BOTH, DECREMENT = int(SelfTradePrevention.CANCEL_BOTH), int(SelfTradePrevention.DECREMENT)
 ACCEPTED, REJECTED = int(ExecutionKind.ACCEPTED), int(ExecutionKind.REJECTED)
 TRADED, CANCELLED = int(ExecutionKind.TRADED), int(ExecutionKind.CANCELLED)
+EXPIRED, REFILLED = int(ExecutionKind.EXPIRED), int(ExecutionKind.REFILLED)
 AMENDED, CANCEL_REJECTED = int(ExecutionKind.AMENDED), int(ExecutionKind.CANCEL_REJECTED)
 UNSPECIFIED, REQUESTED, UNKNOWN_ORDER = int(Reason.UNSPECIFIED), int(Reason.REQUESTED), int(Reason.UNKNOWN_ORDER)
 IOC_REMAINDER, NO_LIQUIDITY = int(Reason.IOC_REMAINDER), int(Reason.NO_LIQUIDITY)
@@ -62,6 +64,7 @@ UNSUPPORTED, INVALID_SIDE = int(Reason.UNSUPPORTED), int(Reason.INVALID_SIDE)
 INVALID_QUANTITY, INVALID_PRICE = int(Reason.INVALID_QUANTITY), int(Reason.INVALID_PRICE)
 PRICE_BAND, BELOW_MIN_NOTIONAL = int(Reason.PRICE_BAND), int(Reason.BELOW_MIN_NOTIONAL)
 DUPLICATE_ORDER_ID, BOOK_FULL = int(Reason.DUPLICATE_ORDER_ID), int(Reason.BOOK_FULL)
+HAS_EXPIRED = int(Reason.EXPIRED)
 INVALID_TERMS, MIN_QUANTITY = int(Reason.INVALID_TERMS), int(Reason.MIN_QUANTITY)
 FOK_NOT_FILLED, WOULD_TAKE, SELF_TRADE = int(Reason.FOK_NOT_FILLED), int(Reason.WOULD_TAKE), int(Reason.SELF_TRADE)
 
