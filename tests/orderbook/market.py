@@ -168,6 +168,10 @@ def order_request(client_order_id: str = "one", **changed: Any) -> pb.SubmitOrde
     return pb.SubmitOrderRequest(**(facts | changed))
 
 
+def name(client_order_id: str = "one") -> dict[str, Any]:
+    return {"account": "alice", "symbol": SYMBOL, "client_order_id": client_order_id}
+
+
 async def answered(call: Any) -> Any:
     async with asyncio.timeout(WAIT_S):
         return await call

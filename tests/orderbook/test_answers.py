@@ -90,7 +90,7 @@ async def test_largest_answers_fit_a_client(market: Market) -> None:
     account = Account("a" * 36, account_number("a" * 36))
     huge = (1 << 62) - 1
     order = OutsideOrder(
-        account, instrument, "o" * 36, Side.SELL, OrderType.LIMIT, TimeInForce.GTC, price_ticks=huge, quantity_lots=huge
+        account, instrument, ["o" * 36], Side.SELL, OrderType.LIMIT, TimeInForce.GTC, price_ticks=huge, quantity_lots=huge
     )
     order.order_id = order.leaves_lots = order.filled_lots = order.accepted_ns = order.updated_ns = huge
     order.notional = huge * huge

@@ -10,14 +10,10 @@ from marksim.core.types import Side
 from marksim.orderbook.outside import account_number
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import types_pb2
-from tests.orderbook.market import START_NS, SYMBOL, Market, limit, order_request, refused, served
+from tests.orderbook.market import START_NS, SYMBOL, Market, limit, name, order_request, refused, served
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
-
-
-def name(client_order_id: str = "one") -> dict[str, Any]:
-    return {"account": "alice", "symbol": SYMBOL, "client_order_id": client_order_id}
 
 
 def test_account_number_is_stated() -> None:
@@ -271,6 +267,35 @@ async def test_terms_reach_the_book(market: Market, terms: dict[str, Any], statu
     assert order.price == ("49999.50" if "post_only" in terms and status == "OPEN" else "50000.00")
 
 
+async def test_an_iceberg_shows_its_part(market: Market) -> None:
+    """The book shows 0.003 of 0.010; what trades is refilled, and the owner sees all of it."""
+    engine = await market.engine()
+    task = market.submitting(display_quantity="0.003")
+    await market.queued(1)
+    await engine.window(0)
+    assert (await task).order.leaves_quantity == "0.010"
+    await engine.window(1, limit(1, Side.SELL, 100_000, 4))
+    (level,) = (await market.stub.GetBook(pb.GetBookRequest(symbol=SYMBOL))).bids
+    assert (level.quantity, level.order_count) == ("0.002", 1)
+    order = (await market.stub.GetOrder(pb.GetOrderRequest(**name()))).order
+    assert (order.leaves_quantity, order.filled_quantity) == ("0.006", "0.004")
+
+
+async def test_an_order_expires_in_a_window_without_commands(market: Market) -> None:
+    """The window that its end lies in is empty; the order is EXPIRED at that time all the same."""
+    engine = await market.engine()
+    task = market.submitting(time_in_force=types_pb2.TIME_IN_FORCE_GTD, expire_time_ns=START_NS + 75_000_000)
+    late = market.submitting("late", time_in_force=types_pb2.TIME_IN_FORCE_GTD, expire_time_ns=START_NS)
+    await market.queued(2)
+    await engine.window(0)
+    assert (await task).order.status == types_pb2.ORDER_STATUS_OPEN
+    order = (await late).order
+    assert (order.status, order.reason) == (types_pb2.ORDER_STATUS_REJECTED, types_pb2.REASON_EXPIRED)
+    await engine.window(1)
+    order = (await market.stub.GetOrder(pb.GetOrderRequest(**name()))).order
+    assert (order.status, order.updated_time_ns) == (types_pb2.ORDER_STATUS_EXPIRED, START_NS + 75_000_000)
+
+
 async def test_accounts_of_a_group_do_not_trade_with_each_other(market: Market) -> None:
     """What is taken off both leaves the larger one open, with what is left of it."""
     engine = await market.engine()
@@ -321,6 +346,20 @@ async def test_accounts_of_a_group_do_not_trade_with_each_other(market: Market) 
         ({"min_quantity": "0"}, "min_quantity is 0: it must be greater than zero"),
         ({"min_quantity": "0.0005"}, "min_quantity is 0.0005, no multiple of the lot size"),
         ({"min_quantity": "9"}, "min_quantity is 9: give at most the quantity"),
+        ({"time_in_force": types_pb2.TIME_IN_FORCE_GTD}, "expire_time_ns is 0: say when"),
+        ({"time_in_force": types_pb2.TIME_IN_FORCE_GTD, "expire_time_ns": -1}, "expire_time_ns is -1: say when"),
+        ({"expire_time_ns": 1}, "expire_time_ns is set: only TIME_IN_FORCE_GTD has an end"),
+        (
+            {"order_type": types_pb2.ORDER_TYPE_MARKET, "price": "", "time_in_force": 4, "expire_time_ns": 1},
+            "is GTD: a market",
+        ),
+        ({"display_quantity": "0.011"}, "display_quantity is 0.011: give at most the quantity, 0.010"),
+        ({"display_quantity": "0.001", "quantity": "0.101"}, "give at least a hundredth of the quantity, 0.002"),
+        ({"display_quantity": "0"}, "display_quantity is 0: it must be greater than zero"),
+        (
+            {"display_quantity": "0.001", "time_in_force": types_pb2.TIME_IN_FORCE_IOC},
+            "only an order that rests shows a part",
+        ),
         ({"self_trade_group": "desk"}, "self_trade_group is set without self_trade_prevention"),
         ({"self_trade_group": "a b", "self_trade_prevention": 1}, "self_trade_group is 'a b'"),
         ({"account": ""}, "account is ''"),
@@ -341,11 +380,8 @@ async def test_bad_input_names_the_field_and_the_fix(market: Market, changed: di
     [
         ({"order_type": types_pb2.ORDER_TYPE_STOP}, "order_type"),
         ({"order_type": types_pb2.ORDER_TYPE_STOP_LIMIT}, "order_type"),
-        ({"time_in_force": types_pb2.TIME_IN_FORCE_GTD}, "time_in_force"),
         ({"time_in_force": types_pb2.TIME_IN_FORCE_AT_THE_OPEN}, "time_in_force"),
         ({"stop_price": "1"}, "stop_price"),
-        ({"display_quantity": "1"}, "display_quantity"),
-        ({"expire_time_ns": 1}, "expire_time_ns"),
     ],
 )
 async def test_what_the_book_cannot_do_yet_is_unimplemented(market: Market, changed: dict[str, Any], field: str) -> None:
@@ -355,11 +391,8 @@ async def test_what_the_book_cannot_do_yet_is_unimplemented(market: Market, chan
 
 
 async def test_rpcs_that_are_not_done_yet_say_what_to_do_instead(market: Market) -> None:
-    """AmendOrder, MassCancel and StreamExecutions are UNIMPLEMENTED with a way out."""
-    stub = market.stub
-    for call in (stub.AmendOrder(pb.AmendOrderRequest()), stub.MassCancel(pb.MassCancelRequest())):
-        assert (await refused(call))[:2] == (grpc.StatusCode.UNIMPLEMENTED, "UNSUPPORTED_RPC")
-    stream = stub.StreamExecutions(pb.StreamExecutionsRequest())
+    """StreamExecutions is UNIMPLEMENTED with a way out."""
+    stream = market.stub.StreamExecutions(pb.StreamExecutionsRequest())
     assert (await refused(stream.read()))[:2] == (grpc.StatusCode.UNIMPLEMENTED, "UNSUPPORTED_RPC")
 
 

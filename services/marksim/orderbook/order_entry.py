@@ -16,8 +16,9 @@ from marksim.codec import (
     price_text,
     quantity_text,
 )
-from marksim.core.errors import InvalidInput, NotFound, Unsupported
-from marksim.core.types import OrderType, PostOnly, SelfTradePrevention, Side, TimeInForce
+from marksim.core.book.rules import MAX_ICEBERG_PARTS
+from marksim.core.errors import InvalidInput, NotFound, NotNow, Unsupported
+from marksim.core.types import Instrument, OrderType, PostOnly, Reason, SelfTradePrevention, Side, TimeInForce
 from marksim.orderbook.outside import Account, OutsideOrder, OwnFill, account_number
 from marksim.orderbook.sequencing import Sequencer
 from marksim.v1 import orderbook_pb2 as pb
@@ -70,23 +71,29 @@ class OrderEntry:
             ticks = parse_price(request.price, instrument)
         else:
             ticks = _no_price(request)
-        smallest = parse_lots(request.min_quantity, instrument, "min_quantity") if request.min_quantity else 0
-        if smallest > lots:
-            raise _invalid("min_quantity", f"is {request.min_quantity}: give at most the quantity, {request.quantity}")
+        smallest = _part(request, "min_quantity", lots, instrument)
+        shown = _part(request, "display_quantity", lots, instrument)
+        if shown and lots > MAX_ICEBERG_PARTS * shown:
+            least = quantity_text(-(-lots // MAX_ICEBERG_PARTS), instrument)
+            raise _invalid(
+                "display_quantity", f"is {request.display_quantity}: give at least a hundredth of the quantity, {least}"
+            )
         self._sequencer.check_open_for_outside(request.queue_while_paused)
         outside = self._sequencer.outside
         outside.check_room()
         order = OutsideOrder(
             account=outside.claim_account(request.account),
             instrument=instrument,
-            client_order_id=request.client_order_id,
+            names=[request.client_order_id],
             side=side,
             order_type=order_type,
             time_in_force=TimeInForce(request.time_in_force),
             price_ticks=ticks,
             quantity_lots=lots,
             leaves_lots=lots,
+            display_lots=shown,
             min_quantity_lots=smallest,
+            expire_time_ns=request.expire_time_ns,
             post_only=PostOnly(request.post_only),
             self_trade_prevention=SelfTradePrevention(request.self_trade_prevention),
             self_trade_group=account_number(request.self_trade_group) if request.self_trade_group else 0,
@@ -104,6 +111,52 @@ class OrderEntry:
         # A caller that hangs up does not take its command back: nothing is half done.
         done = self._sequencer.outside.enqueue_cancel(order, request.queue_while_paused).done
         return Outcome(order, run, await asyncio.shield(done))
+
+    async def amend(self, request: pb.AmendOrderRequest) -> tuple[Outcome, list[OwnFill]]:
+        """Change an open order and wait for the window; the outcome, and what the change traded in that window.
+
+        Raises NotNow where the order has closed (ORDER_CLOSED) or the book refuses the change (AMEND_REJECTED).
+        """
+        order, name = self.find(request), request.new_client_order_id
+        price = parse_price(request.price, order.instrument) if request.price else 0
+        quantity = parse_quantity(request.quantity, order.instrument) if request.quantity else 0
+        if name:
+            check_name(name, "new_client_order_id")
+        if name == order.client_order_id and order.waiting is None and request.client_order_id != name:
+            # Sent again: it has been done.
+            return Outcome(order, self._run(), order.window), []
+        if not (price or quantity or name):
+            raise _invalid("price", "is empty, like quantity and new_client_order_id: give at least one of them")
+        if name == order.client_order_id:
+            name = ""
+        if name and self._sequencer.outside.find(request.account, request.symbol, name) is not None:
+            raise _invalid("new_client_order_id", f"is {name!r}: the account has used it before, give another")
+        if not order.is_open:
+            raise _closed(order)
+        self._sequencer.check_open_for_outside(request.queue_while_paused)
+        run = self._run()
+        waiting = self._sequencer.outside.enqueue_amend(order, price, quantity, name, request.queue_while_paused)
+        window = await asyncio.shield(waiting.done)
+        if waiting.refused == Reason.UNKNOWN_ORDER:
+            raise _closed(order)
+        if waiting.refused:
+            problem = f"the order book refuses the change: {waiting.refused.name}; the order stays as it was"
+            raise NotNow(problem, reason="AMEND_REJECTED", metadata={"reason": waiting.refused.name})
+        return Outcome(order, run, window), waiting.fills
+
+    async def mass_cancel(self, request: pb.MassCancelRequest) -> tuple[list[OutsideOrder], str, int]:
+        """Cancel an account's open orders; those that were cancelled, run and window (-1 where nothing was open)."""
+        side = Side(enum_number(request.side, dict(types_pb2.Side.items()), "side"))
+        account = self.account(request.account, request.symbol)
+        symbols = (request.symbol,) if request.symbol else tuple(self._sequencer.instruments)
+        run = self._run()
+        if account is None:
+            return [], run, -1
+        self._sequencer.check_open_for_outside(request.queue_while_paused)
+        outside = self._sequencer.outside
+        waiting = outside.enqueue_mass_cancel(account, symbols, side, request.queue_while_paused)
+        window = await asyncio.shield(waiting.done)
+        return waiting.cancelled, run, window
 
     def find(self, request: NamesAnOrder) -> OutsideOrder:
         """The order that a request names; raises NotFound."""
@@ -204,14 +257,22 @@ def _check_terms(request: pb.SubmitOrderRequest) -> None:
         raise _invalid("order_type", "is missing: give ORDER_TYPE_LIMIT or ORDER_TYPE_MARKET")
     if order_type not in (OrderType.LIMIT, OrderType.MARKET):
         raise _unsupported("order_type", "this book does limit and market orders only")
-    if force in (TimeInForce.GTD, TimeInForce.AT_THE_OPEN):
-        raise _unsupported("time_in_force", "this book does GTC, IOC and FOK only")
-    for field in ("stop_price", "display_quantity", "expire_time_ns"):
-        if getattr(request, field):
-            raise _unsupported(field, "this book does not do it yet, leave it out")
+    if force == TimeInForce.AT_THE_OPEN:
+        raise _unsupported("time_in_force", "this book has no auctions yet: give GTC, GTD, IOC or FOK")
+    if request.stop_price:
+        raise _unsupported("stop_price", "this book does not do it yet, leave it out")
+    if force == TimeInForce.GTD and request.expire_time_ns <= 0:
+        raise _invalid(
+            "expire_time_ns", f"is {request.expire_time_ns}: say when, in nanoseconds since 1970 of simulated time"
+        )
+    if force != TimeInForce.GTD and request.expire_time_ns:
+        raise _invalid("expire_time_ns", "is set: only TIME_IN_FORCE_GTD has an end, give that or leave it out")
     immediate = force in (TimeInForce.IOC, TimeInForce.FOK)
-    if order_type == OrderType.MARKET and force == TimeInForce.GTC:
-        raise _invalid("time_in_force", "is GTC: a market order never rests, leave it out or give TIME_IN_FORCE_IOC")
+    if order_type == OrderType.MARKET and force in (TimeInForce.GTC, TimeInForce.GTD):
+        name = TimeInForce(force).name
+        raise _invalid("time_in_force", f"is {name}: a market order never rests, leave it out or give TIME_IN_FORCE_IOC")
+    if request.display_quantity and (order_type == OrderType.MARKET or immediate):
+        raise _invalid("display_quantity", "is set: only an order that rests shows a part, leave it out")
     if post_only and order_type == OrderType.MARKET:
         raise _invalid("post_only", "is set: a market order only takes, leave it out")
     if post_only and immediate:
@@ -224,10 +285,24 @@ def _check_terms(request: pb.SubmitOrderRequest) -> None:
             raise _invalid("self_trade_group", "is set without self_trade_prevention: say what is to happen in a self-trade")
 
 
+def _part(request: pb.SubmitOrderRequest, field: str, whole: int, instrument: Instrument) -> int:
+    """A part of the order in lots, 0 where the field is empty."""
+    text: str = getattr(request, field)
+    lots = parse_lots(text, instrument, field) if text else 0
+    if lots > whole:
+        raise _invalid(field, f"is {text}: give at most the quantity, {request.quantity}")
+    return lots
+
+
 def _no_price(request: pb.SubmitOrderRequest) -> int:
     if request.price:
         raise _invalid("price", f"is {request.price[:40]!r}: leave it empty, a market order has none")
     return 0
+
+
+def _closed(order: OutsideOrder) -> NotNow:
+    name, status = order.client_order_id, order.status.name
+    return NotNow(f"order {name!r} is {status}: only an open one can be amended", reason="ORDER_CLOSED")
 
 
 def _invalid(field: str, problem: str) -> InvalidInput:

@@ -12,11 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-import numpy as np
-
 from marksim.core.errors import Exhausted, MarksimError
 from marksim.core.types import (
-    COMMAND,
     EXECUTION,
     OUTSIDE_ACCOUNTS_FROM,
     CommandKind,
@@ -32,6 +29,7 @@ from marksim.core.types import (
     Side,
     TimeInForce,
 )
+from marksim.orderbook.waiting import Answers, Waiting, command_rows
 
 CLOSED_ORDERS: Final = 10_000
 FILLS: Final = 1_000
@@ -75,10 +73,17 @@ class Account:
     name: str
     number: int
     orders: dict[tuple[str, str], "OutsideOrder"] = field(default_factory=dict)
-    """By (symbol, client order id), oldest first."""
+    """By (symbol, client order id at first), oldest first."""
+    renamed: dict[tuple[str, str], "OutsideOrder"] = field(default_factory=dict)
+    """By (symbol, client order id that an amendment gave)."""
     closed: deque["OutsideOrder"] = field(default_factory=deque)
     fills: deque[OwnFill] = field(default_factory=lambda: deque(maxlen=FILLS))
     positions: dict[str, Position] = field(default_factory=dict)
+
+    def find(self, symbol: str, client_order_id: str) -> "OutsideOrder | None":
+        """The order that has or had this name."""
+        key = (symbol, client_order_id)
+        return self.orders.get(key) or self.renamed.get(key)
 
     def newest(self, before: int, symbol: str, open_only: bool) -> "Iterator[OutsideOrder]":
         """Orders with serials below `before`, newest first; an empty symbol means all."""
@@ -93,13 +98,16 @@ class OutsideOrder:
 
     account: Account
     instrument: Instrument
-    client_order_id: str
+    names: list[str]
+    """Client order ids: the first one, and those that amendments gave."""
     side: Side
     order_type: OrderType
     time_in_force: TimeInForce
     price_ticks: int
     quantity_lots: int
+    display_lots: int = 0
     min_quantity_lots: int = 0
+    expire_time_ns: int = 0
     post_only: PostOnly = PostOnly.UNSPECIFIED
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.UNSPECIFIED
     self_trade_group: int = 0
@@ -115,26 +123,23 @@ class OutsideOrder:
     window: int = -1
     """In which it reached the book."""
     first_fills: list[OwnFill] = field(default_factory=list)
-    waiting: "Waiting | None" = None
+    waiting: Waiting | None = None
+    """The command about it that was sent last, until its window is done."""
+    amending: Waiting | None = None
+    """The amendment that the present window has answered, for what it trades."""
+
+    @property
+    def client_order_id(self) -> str:
+        """What it is called now."""
+        return self.names[-1]
 
     @property
     def key(self) -> tuple[str, str]:
-        return self.instrument.symbol, self.client_order_id
+        return self.instrument.symbol, self.names[0]
 
     @property
     def is_open(self) -> bool:
         return self.status in OPEN
-
-
-@dataclass(slots=True, eq=False)
-class Waiting:
-    """A command that has not reached the book yet; `done` gets the number of its window, or the error."""
-
-    kind: CommandKind
-    order: OutsideOrder
-    serial: int
-    while_paused: bool
-    done: "asyncio.Future[int]"
 
 
 class Outside:
@@ -150,6 +155,7 @@ class Outside:
         self._closed: deque[OutsideOrder] = deque()
         self._queue: list[Waiting] = []
         self._sealed: list[Waiting] = []
+        self._answers = Answers(())
         self._serial = 0
 
     @property
@@ -167,7 +173,7 @@ class Outside:
     def find(self, account: str, symbol: str, client_order_id: str) -> OutsideOrder | None:
         """The order of that name, open or lately closed."""
         owner = self._accounts.get(account)
-        return owner.orders.get((symbol, client_order_id)) if owner else None
+        return owner.find(symbol, client_order_id) if owner else None
 
     def claim_account(self, name: str) -> Account:
         """The account, made if need be; raises Exhausted if there is no room for one more."""
@@ -193,13 +199,37 @@ class Outside:
         order.serial = self._next_serial()
         order.account.orders[order.key] = order
         self._by_serial[order.serial] = order
-        order.waiting = self._wait(CommandKind.NEW, order, order.serial, while_paused)
+        order.waiting = self._wait(order, CommandKind.NEW, order.serial, while_paused)
         return order.waiting
 
     def enqueue_cancel(self, order: OutsideOrder, while_paused: bool) -> Waiting:
         """Let a cancel wait for the next window."""
         self._check_queue()
-        return self._wait(CommandKind.CANCEL, order, self._next_serial(), while_paused)
+        return self._wait(order, CommandKind.CANCEL, self._next_serial(), while_paused)
+
+    def enqueue_amend(self, order: OutsideOrder, price: int, quantity: int, new_name: str, while_paused: bool) -> Waiting:
+        """Let an amendment wait for the next window; the new name works at once."""
+        self._check_queue()
+        order.waiting = waiting = self._wait(order, CommandKind.AMEND, self._next_serial(), while_paused)
+        waiting.price_ticks, waiting.quantity_lots, waiting.new_name = price, quantity, new_name
+        if new_name:
+            order.account.renamed[order.instrument.symbol, new_name] = order
+        return waiting
+
+    def enqueue_mass_cancel(self, account: Account, symbols: tuple[str, ...], side: Side, while_paused: bool) -> Waiting:
+        """Let a cancel of all of an account's orders wait for the next window."""
+        self._check_queue()
+        waiting = Waiting(
+            kind=CommandKind.MASS_CANCEL,
+            account=account,
+            serial=self._next_serial(),
+            while_paused=while_paused,
+            done=asyncio.get_running_loop().create_future(),
+            symbols=symbols,
+            side=side,
+        )
+        self._queue.append(waiting)
+        return waiting
 
     def seal(self, window: int, time_ns: int) -> dict[str, Records]:
         """Take what waits as this window's input, in order of arrival, all at the window's first nanosecond."""
@@ -208,10 +238,12 @@ class Outside:
         self._sealed, self._queue = self._queue, []
         by_symbol: dict[str, list[Waiting]] = {}
         for waiting in self._sealed:
-            by_symbol.setdefault(waiting.order.instrument.symbol, []).append(waiting)
-            if waiting.kind == CommandKind.NEW:
+            for symbol in waiting.symbols:
+                by_symbol.setdefault(symbol, []).append(waiting)
+            if waiting.order is not None and waiting.kind == CommandKind.NEW:
                 waiting.order.window = window
-        return {symbol: _commands(queue, time_ns) for symbol, queue in by_symbol.items()}
+        self._answers = Answers(self._sealed)
+        return {symbol: command_rows(queue, time_ns) for symbol, queue in by_symbol.items()}
 
     def settle(self, window: int, executions: Iterator[Records]) -> None:
         """Tell orders what the window did to them, and everyone who waited for it that it is done."""
@@ -221,8 +253,14 @@ class Outside:
                 for values in rows[mine].tolist():
                     self._apply(window, dict(zip(EXECUTION.names or (), values, strict=True)))
         sealed, self._sealed = self._sealed, []
+        self._answers = Answers(())
         for waiting in sealed:
-            waiting.order.waiting = None
+            if (order := waiting.order) is not None:
+                order.amending = None
+                if order.waiting is waiting:
+                    order.waiting = None
+                if waiting.refused:
+                    self._forget_name(waiting)
             if not waiting.done.done():
                 waiting.done.set_result(window)
 
@@ -232,10 +270,14 @@ class Outside:
         self._queue = [waiting for waiting in self._queue if waiting not in failed] if paused_only else []
         failed += [] if paused_only else self._sealed
         self._sealed = self._sealed if paused_only else []
-        gone = {waiting.order for waiting in failed if waiting.kind == CommandKind.NEW}
-        # A cancel cannot outlive the order that it means.
+        gone = {waiting.order for waiting in failed if waiting.order is not None and waiting.kind == CommandKind.NEW}
+        # A command cannot outlive the order that it means.
         failed += [waiting for waiting in self._queue if waiting.order in gone]
         self._queue = [waiting for waiting in self._queue if waiting.order not in gone]
+        for waiting in failed:
+            self._forget_name(waiting)
+            if waiting.order is not None and waiting.order.waiting is waiting:
+                waiting.order.waiting = None
         for order in gone:
             del order.account.orders[order.key]
             del self._by_serial[order.serial]
@@ -255,11 +297,23 @@ class Outside:
         self._serial += 1
         return self._serial
 
-    def _wait(self, kind: CommandKind, order: OutsideOrder, serial: int, while_paused: bool) -> Waiting:
-        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        waiting = Waiting(kind, order, serial, while_paused, done)
+    def _wait(self, order: OutsideOrder, kind: CommandKind, serial: int, while_paused: bool) -> Waiting:
+        waiting = Waiting(
+            kind=kind,
+            account=order.account,
+            serial=serial,
+            while_paused=while_paused,
+            done=asyncio.get_running_loop().create_future(),
+            order=order,
+            symbols=(order.instrument.symbol,),
+        )
         self._queue.append(waiting)
         return waiting
+
+    def _forget_name(self, waiting: Waiting) -> None:
+        """The name that an amendment was to give leads nowhere."""
+        if waiting.order is not None and waiting.new_name:
+            waiting.account.renamed.pop((waiting.order.instrument.symbol, waiting.new_name), None)
 
     def _apply(self, window: int, row: dict[str, int]) -> None:
         order = self._by_serial.get(row["serial"]) if row["account"] >= OUTSIDE_ACCOUNTS_FROM else None
@@ -269,7 +323,9 @@ class Outside:
                 self._fill(window, order, row, row["leaves_lots"], Liquidity.TAKER)
             if row["maker_account"] >= OUTSIDE_ACCOUNTS_FROM and (maker := self._by_serial.get(row["maker_serial"])):
                 self._fill(window, maker, row, row["maker_leaves_lots"], Liquidity.MAKER)
-        elif order is not None and kind != ExecutionKind.CANCEL_REJECTED:
+        elif order is not None and kind == ExecutionKind.CANCEL_REJECTED:
+            self._answers.take(order, row)
+        elif order is not None:
             order.updated_ns = row["time_ns"]
             if kind == ExecutionKind.ACCEPTED:
                 order.status, order.order_id = OrderStatus.OPEN, row["order_id"]
@@ -278,12 +334,23 @@ class Outside:
                 order.price_ticks = row["price_ticks"]
             elif kind == ExecutionKind.REJECTED:
                 self._close(order, OrderStatus.REJECTED, row["reason"])
+            elif kind == ExecutionKind.AMENDED:
+                self._amended(order, row)
             elif kind == ExecutionKind.CANCELLED and row["leaves_lots"]:
                 order.leaves_lots = row["leaves_lots"]
             elif kind == ExecutionKind.CANCELLED:
+                if row["reason"] == Reason.REQUESTED:
+                    self._answers.take(order, row)
                 self._close(order, OrderStatus.CANCELLED, row["reason"])
             elif kind == ExecutionKind.EXPIRED:
                 self._close(order, OrderStatus.EXPIRED, row["reason"])
+
+    def _amended(self, order: OutsideOrder, row: dict[str, int]) -> None:
+        order.price_ticks, order.quantity_lots = row["price_ticks"], row["quantity_lots"]
+        order.leaves_lots = row["leaves_lots"]
+        order.amending = self._answers.take(order, row)
+        if order.amending is not None and order.amending.new_name:
+            order.names.append(order.amending.new_name)
 
     def _fill(self, window: int, order: OutsideOrder, row: dict[str, int], leaves: int, liquidity: Liquidity) -> None:
         price, lots = row["price_ticks"], row["quantity_lots"]
@@ -294,6 +361,8 @@ class Outside:
         order.account.fills.append(fill)
         if window == order.window and len(order.first_fills) < FILLS:
             order.first_fills.append(fill)
+        if order.amending is not None and liquidity == Liquidity.TAKER and len(order.amending.fills) < FILLS:
+            order.amending.fills.append(fill)
         position = order.account.positions.setdefault(order.instrument.symbol, Position())
         sign = 1 if order.side == Side.BUY else -1
         position.lots += sign * lots
@@ -318,6 +387,8 @@ class Outside:
     def _forget(self, order: OutsideOrder) -> None:
         self._by_serial.pop(order.serial, None)
         order.account.orders.pop(order.key, None)
+        for name in order.names[1:]:
+            order.account.renamed.pop((order.instrument.symbol, name), None)
 
     def _forget_oldest(self) -> bool:
         while self._closed:
@@ -337,19 +408,3 @@ class Outside:
                 return
         self.refused += 1
         raise Exhausted(f"all {self.max_accounts} outside accounts have open orders", reason="TOO_MANY_ACCOUNTS")
-
-
-def _commands(queue: list[Waiting], time_ns: int) -> Records:
-    rows: Records = np.zeros(len(queue), COMMAND)
-    rows["time_ns"] = time_ns
-    for row, waiting in zip(rows, queue, strict=True):
-        order = waiting.order
-        row["account"], row["serial"], row["kind"] = order.account.number, waiting.serial, waiting.kind
-        if waiting.kind == CommandKind.CANCEL:
-            row["target_serial"] = order.serial
-            continue
-        row["side"], row["order_type"], row["time_in_force"] = order.side, order.order_type, order.time_in_force
-        row["price_ticks"], row["quantity_lots"] = order.price_ticks, order.quantity_lots
-        row["min_quantity_lots"], row["post_only"] = order.min_quantity_lots, order.post_only
-        row["self_trade_prevention"], row["self_trade_group"] = order.self_trade_prevention, order.self_trade_group
-    return rows

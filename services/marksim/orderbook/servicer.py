@@ -140,10 +140,18 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
         return pb.CancelOrderResponse(order=order_to_proto(outcome.order), run=outcome.run, window=outcome.window)
 
     async def AmendOrder(self, request: pb.AmendOrderRequest, context: Context) -> pb.AmendOrderResponse:
-        raise _not_yet("AmendOrder", "cancel the order and submit another")
+        with outside_call("AmendOrder"):
+            authorize(current_principal(), request.account, Action.TRADE)
+            outcome, traded = await self._entry.amend(request)
+        order, fills = order_to_proto(outcome.order), map(fill_to_proto, traded)
+        return pb.AmendOrderResponse(order=order, fills=fills, run=outcome.run, window=outcome.window)
 
     async def MassCancel(self, request: pb.MassCancelRequest, context: Context) -> pb.MassCancelResponse:
-        raise _not_yet("MassCancel", "ListOrders with open_only, then CancelOrder for each")
+        with outside_call("MassCancel"):
+            authorize(current_principal(), request.account, Action.TRADE)
+            cancelled, run, window = await self._entry.mass_cancel(request)
+        orders = map(order_to_proto, cancelled[:MAX_LIMIT])
+        return pb.MassCancelResponse(orders=orders, run=run, window=window, cancelled=len(cancelled))
 
     async def GetOrder(self, request: pb.GetOrderRequest, context: Context) -> pb.GetOrderResponse:
         authorize(current_principal(), request.account, Action.READ)

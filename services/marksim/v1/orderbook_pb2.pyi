@@ -443,14 +443,16 @@ class MassCancelRequest(_message.Message):
     def __init__(self, account: _Optional[str] = ..., symbol: _Optional[str] = ..., side: _Optional[_Union[_types_pb2.Side, str]] = ..., queue_while_paused: _Optional[bool] = ...) -> None: ...
 
 class MassCancelResponse(_message.Message):
-    __slots__ = ("orders", "run", "window")
+    __slots__ = ("orders", "run", "window", "cancelled")
     ORDERS_FIELD_NUMBER: _ClassVar[int]
     RUN_FIELD_NUMBER: _ClassVar[int]
     WINDOW_FIELD_NUMBER: _ClassVar[int]
+    CANCELLED_FIELD_NUMBER: _ClassVar[int]
     orders: _containers.RepeatedCompositeFieldContainer[_types_pb2.Order]
     run: str
     window: int
-    def __init__(self, orders: _Optional[_Iterable[_Union[_types_pb2.Order, _Mapping]]] = ..., run: _Optional[str] = ..., window: _Optional[int] = ...) -> None: ...
+    cancelled: int
+    def __init__(self, orders: _Optional[_Iterable[_Union[_types_pb2.Order, _Mapping]]] = ..., run: _Optional[str] = ..., window: _Optional[int] = ..., cancelled: _Optional[int] = ...) -> None: ...
 
 class GetOrderRequest(_message.Message):
     __slots__ = ("account", "symbol", "client_order_id")

@@ -200,7 +200,8 @@ class OrderBookServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AmendOrder(self, request, context):
-        """AmendOrder changes price or quantity of an open order.
+        """AmendOrder changes price or quantity of an open order. Less quantity at the same price keeps its place in the queue; another
+        price or more quantity loses it, and may trade at once, with the terms that the order was sent with.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -58,7 +58,9 @@ class OrderBookServiceStub:
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.CancelOrderRequest, _orderbook_pb2.CancelOrderResponse]
     """CancelOrder cancels what is left of an order."""
     AmendOrder: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.AmendOrderRequest, _orderbook_pb2.AmendOrderResponse]
-    """AmendOrder changes price or quantity of an open order."""
+    """AmendOrder changes price or quantity of an open order. Less quantity at the same price keeps its place in the queue; another
+    price or more quantity loses it, and may trade at once, with the terms that the order was sent with.
+    """
     MassCancel: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.MassCancelRequest, _orderbook_pb2.MassCancelResponse]
     """MassCancel cancels all open orders of an account, of a symbol or side if one is given."""
     GetOrder: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.GetOrderRequest, _orderbook_pb2.GetOrderResponse]
@@ -102,7 +104,9 @@ class OrderBookServiceAsyncStub(OrderBookServiceStub):
     CancelOrder: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.CancelOrderRequest, _orderbook_pb2.CancelOrderResponse]  # type: ignore[assignment]
     """CancelOrder cancels what is left of an order."""
     AmendOrder: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.AmendOrderRequest, _orderbook_pb2.AmendOrderResponse]  # type: ignore[assignment]
-    """AmendOrder changes price or quantity of an open order."""
+    """AmendOrder changes price or quantity of an open order. Less quantity at the same price keeps its place in the queue; another
+    price or more quantity loses it, and may trade at once, with the terms that the order was sent with.
+    """
     MassCancel: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.MassCancelRequest, _orderbook_pb2.MassCancelResponse]  # type: ignore[assignment]
     """MassCancel cancels all open orders of an account, of a symbol or side if one is given."""
     GetOrder: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.GetOrderRequest, _orderbook_pb2.GetOrderResponse]  # type: ignore[assignment]
@@ -209,7 +213,9 @@ class OrderBookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orderbook_pb2.AmendOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_orderbook_pb2.AmendOrderResponse, _abc.Awaitable[_orderbook_pb2.AmendOrderResponse]]:
-        """AmendOrder changes price or quantity of an open order."""
+        """AmendOrder changes price or quantity of an open order. Less quantity at the same price keeps its place in the queue; another
+        price or more quantity loses it, and may trade at once, with the terms that the order was sent with.
+        """
 
     @_abc_1.abstractmethod
     def MassCancel(

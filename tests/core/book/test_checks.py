@@ -15,7 +15,7 @@ def _level(memory: Memory) -> None:
 
 
 def _queue(memory: Memory) -> None:
-    memory.orders["order_id"][1] = 99
+    memory.orders["previous"][2] = 0
 
 
 def _best(memory: Memory) -> None:
@@ -38,7 +38,7 @@ def _names(memory: Memory) -> None:
     ("hurt", "said"),
     [
         (_level, "level 90"),
-        (_queue, "waits behind the younger"),
+        (_queue, "wrong level or link back"),
         (_best, "best is"),
         (_bitmap, "bitmap"),
         (_free, "free list"),

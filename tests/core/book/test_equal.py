@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marksim.core.book.book import OrderBook
+from marksim.core.book.book import EARLIEST_NS, OrderBook
 from marksim.core.book.checks import violations
 from marksim.core.book.reference import ReferenceBook
 from marksim.core.types import COMMAND, Records
@@ -32,6 +32,10 @@ class Mix:
     terms: float = 0.0
     """Share of orders with terms: FOK, post-only, a smallest first fill, self-trade prevention, groups."""
     protection: int = 0
+    amends: float = 0.0
+    mass_cancels: float = 0.0
+    icebergs: float = 0.0
+    expiring: float = 0.0
 
 
 MIXES = {
@@ -43,6 +47,32 @@ MIXES = {
     "one order": Mix(band=2, cancels=0.2, markets=0.01, serials=3, max_orders=1),
     "band edges": Mix(band=6, cancels=0.2, markets=0.05, serials=300, max_orders=100, min_price=998, max_price=1_003),
     "invalid": Mix(band=20, cancels=0.3, markets=0.05, serials=200, max_orders=200, invalid=0.3),
+    "icebergs": Mix(band=3, cancels=0.1, markets=0.1, serials=5_000, max_orders=1_000, icebergs=0.5, amends=0.1, terms=0.2),
+    "expiring": Mix(band=5, cancels=0.1, markets=0.02, serials=5_000, max_orders=300, expiring=0.5, amends=0.1),
+    "icebergs that expire in depth": Mix(
+        band=200, cancels=0.05, markets=0.02, serials=1 << 40, max_orders=1 << 20, icebergs=0.3, expiring=0.3, terms=0.2
+    ),
+    "everything": Mix(
+        band=5,
+        cancels=0.1,
+        markets=0.05,
+        serials=300,
+        max_orders=400,
+        icebergs=0.3,
+        expiring=0.3,
+        terms=0.3,
+        amends=0.3,
+        mass_cancels=0.003,
+        invalid=0.02,
+        protection=4,
+    ),
+    "amends": Mix(band=6, cancels=0.1, markets=0.05, serials=400, max_orders=1_000, amends=0.4, mass_cancels=0.002),
+    "amends with terms": Mix(
+        band=3, cancels=0.1, markets=0.03, serials=60, max_orders=200, terms=0.5, amends=0.5, mass_cancels=0.01, invalid=0.02
+    ),
+    "amends in depth": Mix(
+        band=300, cancels=0.05, markets=0.02, serials=1 << 40, max_orders=1 << 20, amends=0.3, mass_cancels=0.0005
+    ),
     "terms": Mix(band=4, cancels=0.2, markets=0.1, serials=5_000, max_orders=1_000, terms=0.8, protection=3),
     "terms at two prices": Mix(band=1, cancels=0.1, markets=0.05, serials=500, max_orders=300, terms=0.95, invalid=0.02),
     "terms in depth": Mix(
@@ -73,6 +103,8 @@ def stream(rng: np.random.Generator, mix: Mix, count: int) -> Records:
     commands["price_ticks"] = np.where(commands["order_type"] == 2, 0, 1_000 + away)
     commands["quantity_lots"] = rng.integers(2, 100, count)
     _add_terms(rng, mix, commands)
+    _add_parts(rng, mix, commands)
+    _add_amends(rng, mix, commands)
     for row in np.flatnonzero(rng.random(count) < mix.invalid):
         name = rng.choice(list(COMMAND.names or ()))
         bits = np.iinfo(COMMAND[name])
@@ -92,6 +124,41 @@ def _add_terms(rng: np.random.Generator, mix: Mix, commands: Records) -> None:
     commands["post_only"] = np.where(post_only, kind - 3, 0)
 
 
+def _add_parts(rng: np.random.Generator, mix: Mix, commands: Records) -> None:
+    """Icebergs and orders that expire, among those that rest."""
+    count = len(commands)
+    rests = (commands["kind"] == 1) & (commands["order_type"] == 1) & (commands["time_in_force"] < 2)
+    icebergs = rests & (rng.random(count) < mix.icebergs)
+    shown = np.minimum(rng.integers(1, 30, count), commands["quantity_lots"])
+    commands["display_lots"] = np.where(icebergs, shown, 0)
+    expiring = rests & (rng.random(count) < mix.expiring)
+    commands["time_in_force"] = np.where(expiring, 4, commands["time_in_force"])
+    # In whole milliseconds, so that several expire at once, and some of them at the time of a command or before it.
+    ends = commands["time_ns"] + rng.integers(-1, 200, count) * 500_000
+    commands["expire_time_ns"] = np.where(expiring, np.maximum(ends // 1_000_000, 1) * 1_000_000, 0)
+
+
+def _add_amends(rng: np.random.Generator, mix: Mix, commands: Records) -> None:
+    """Some of the new orders become changes of lately used ones, and some of all commands mass cancels."""
+    count = len(commands)
+    amends = (commands["kind"] == 1) & (rng.random(count) < mix.amends)
+    recent = np.maximum(np.arange(count) - rng.integers(1, 60, count), 0)
+    commands["kind"] = np.where(amends, 3, commands["kind"])
+    commands["account"] = np.where(amends, commands["account"][recent], commands["account"])
+    commands["target_serial"] = np.where(amends, commands["serial"][recent], commands["target_serial"])
+    keeps_name = amends & (rng.random(count) < 0.7)
+    commands["serial"] = np.where(keeps_name, commands["target_serial"], commands["serial"])
+    commands["price_ticks"] = np.where(amends & (rng.random(count) < 0.4), 0, commands["price_ticks"])
+    commands["quantity_lots"] = np.where(amends & (rng.random(count) < 0.4), 0, commands["quantity_lots"])
+    keeps_life = amends & (rng.random(count) < 0.95)
+    commands["time_in_force"] = np.where(keeps_life, 0, commands["time_in_force"])
+    for name in ("min_quantity_lots", "display_lots", "expire_time_ns"):
+        commands[name] = np.where(keeps_life, 0, commands[name])
+    all_of_them = rng.random(count) < mix.mass_cancels
+    commands["kind"] = np.where(all_of_them, 4, commands["kind"])
+    commands["side"] = np.where(all_of_them, rng.integers(0, 4, count), commands["side"])
+
+
 def assert_equal_books(commands: Records, batches: Any, mix: Mix, context: str) -> None:
     """Apply the same batches to both books and compare after each."""
     traded = instrument(min_price_ticks=mix.min_price, max_price_ticks=mix.max_price, market_protection_ticks=mix.protection)
@@ -101,7 +168,10 @@ def assert_equal_books(commands: Records, batches: Any, mix: Mix, context: str) 
         size = int(next(batches))
         part = commands[at : at + size]
         where = f"{context}, rows {at}..{at + size}"
-        assert same(plain.apply(part), fast.apply(part)), where
+        # The window ends a while after its last command.
+        end_ns = int(part["time_ns"].max()) + 1_500_000 if mix.expiring and not mix.invalid and at % 3 else EARLIEST_NS
+        assert same(plain.apply(part, end_ns), fast.apply(part, end_ns)), where
+        assert plain.next_expiry_ns == fast.next_expiry_ns, where
         assert plain.state_hash() == fast.state_hash(), where
         at += size
     assert violations(fast) == [], context
@@ -115,7 +185,7 @@ def assert_equal_books(commands: Records, batches: Any, mix: Mix, context: str) 
 def test_random_streams_give_equal_rows_and_hashes(mix: str, seed: int) -> None:
     """Whatever the traffic and wherever the batches end; the failing mix, seed and rows are in the message."""
     rng = np.random.default_rng(seed)
-    deep = mix in {"wide and deep", "sweeps", "terms in depth"}
+    deep = mix in {"wide and deep", "sweeps", "terms in depth", "amends in depth", "icebergs that expire in depth"}
     sizes = iter(lambda: int(rng.choice([1, 7, 150, 3_000], p=[0.0, 0.1, 0.4, 0.5])), None)
     commands = stream(rng, MIXES[mix], COUNT // 4 if deep else COUNT)
     assert_equal_books(commands, sizes, MIXES[mix], f"mix {mix}, seed {seed}")
@@ -144,19 +214,22 @@ def test_batch_boundaries_change_nothing() -> None:
 
 
 FIELDS = st.fixed_dictionaries(
-    {"kind": st.sampled_from([1, 1, 1, 2, 0, 3]), "side": st.sampled_from([1, 2, 1, 2, 0])},
+    {"kind": st.sampled_from([1, 1, 1, 1, 1, 2, 3, 3, 3, 4, 0]), "side": st.sampled_from([1, 2, 1, 2, 0])},
     optional={
         "order_type": st.sampled_from([1, 2, 3]),
-        "time_in_force": st.sampled_from([0, 1, 2, 3, 3, 6]),
+        "time_in_force": st.sampled_from([0, 1, 2, 3, 3, 4, 4, 6]),
         "post_only": st.sampled_from([0, 1, 2, 3]),
         "self_trade_prevention": st.sampled_from([0, 1, 2, 3, 4, 5]),
         "self_trade_group": st.sampled_from([0, 1]),
         "min_quantity_lots": st.sampled_from([0, 0, 1, 4, 10, -1]),
+        "display_lots": st.sampled_from([0, 0, 1, 2, 5, -1]),
+        "time_ns": st.integers(0, 9),
+        "expire_time_ns": st.sampled_from([0, 0, 3, 5, 8, -1]),
         "account": st.integers(0, 1),
         "serial": st.integers(0, 4),
         "target_serial": st.integers(0, 4),
-        "price_ticks": st.integers(9, 14) | st.integers(-(1 << 63), (1 << 63) - 1),
-        "quantity_lots": st.integers(1, 9) | st.integers(-(1 << 63), (1 << 63) - 1),
+        "price_ticks": st.integers(9, 14) | st.just(0) | st.integers(-(1 << 63), (1 << 63) - 1),
+        "quantity_lots": st.integers(0, 9) | st.integers(-(1 << 63), (1 << 63) - 1),
     },
 )
 

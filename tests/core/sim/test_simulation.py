@@ -3,7 +3,9 @@
 import hashlib
 
 from marksim.core.sim.simulation import Simulation
+from marksim.core.types import ExecutionKind, TimeInForce
 from marksim.scenario import load_scenario
+from tests.core.book.commands import BTC, batch, buy
 
 
 def _simulate(overrides: list[str], seed: int) -> tuple[Simulation, int]:
@@ -88,3 +90,13 @@ def test_nobody_gains_what_nobody_lost() -> None:
     assert sum(task.account.position_lots for task in tasks) == 0
     assert sum(task.account.cash_ticks for task in tasks) == 0
     assert any(task.account.position_lots for task in tasks)
+
+
+def test_an_order_expires_where_no_agent_is_awake() -> None:
+    """Windows in which nothing is due are skipped, but not the one that an order's end lies in."""
+    simulation = Simulation([BTC], [], seed=1, start_ns=0, lookahead_ns=50)
+    expires = {"time_in_force": TimeInForce.GTD, "expire_time_ns": 1_234}
+    simulation.books[BTC.symbol].apply(batch(buy(100, 5, 1, **expires)))
+    (window,) = simulation.run(100_000)
+    assert (window.window, window.output.executions["kind"].tolist()) == (24, [ExecutionKind.EXPIRED])
+    assert window.output.executions["time_ns"].tolist() == [1_234]

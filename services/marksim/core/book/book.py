@@ -13,6 +13,7 @@ from marksim.core.errors import InvalidInput
 from marksim.core.types import COMMAND, DEPTH, BookOutput, Instrument, Records, Side
 
 ALL_LEVELS: Final = 1 << 62
+EARLIEST_NS: Final = -(1 << 63) + 1
 
 
 class OrderBook:
@@ -52,8 +53,14 @@ class OrderBook:
         """The arrays themselves, for checks."""
         return self._memory
 
-    def apply(self, commands: Records) -> BookOutput:
-        """Apply COMMAND rows in order."""
+    @property
+    def next_expiry_ns(self) -> int | None:
+        """When the next resting order expires; None where none does."""
+        expiry = kernel.first_expiry(*self._memory.book, self._memory.depth)
+        return int(expiry) or None
+
+    def apply(self, commands: Records, end_ns: int = EARLIEST_NS) -> BookOutput:
+        """Apply COMMAND rows in order, and let expire what is due before them, or before `end_ns`."""
         if commands.dtype != COMMAND:
             raise InvalidInput("commands: expected records of dtype COMMAND")
         flags = commands.flags
@@ -61,22 +68,18 @@ class OrderBook:
             # One compiled version is enough: decoded messages are read-only, slices may be strided.
             commands = commands.copy()
         memory = self._memory
-        count = len(commands)
-        done = 0
+        done = -1
         while True:
-            done, executions, quotes, depth = kernel.apply_commands(
-                memory.counters,
-                memory.orders,
-                memory.levels,
-                memory.bitmap,
-                memory.names,
+            done, finished, executions, quotes, depth = kernel.apply_commands(
+                *memory.book,
                 commands,
                 done,
+                end_ns - 1,
                 memory.executions,
                 memory.quotes,
                 memory.depth,
             )
-            if done == count:
+            if finished:
                 break
             self._make_room(quotes)
         return BookOutput(
@@ -88,7 +91,7 @@ class OrderBook:
         memory = self._memory
         most = ALL_LEVELS if levels is None else levels
         rows = np.zeros(min(2 * max(most, 0), self.order_count), DEPTH)
-        count = kernel.write_depth(memory.counters, memory.levels, memory.bitmap, most, rows)
+        count = kernel.write_depth(*memory.book, most, rows)
         return rows[:count]
 
     def find(self, account: int, serial: int) -> OpenOrder | None:
@@ -117,7 +120,7 @@ class OrderBook:
         """RESTING rows in priority order."""
         memory = self._memory
         rows = np.zeros(self.order_count, RESTING)
-        kernel.write_resting(memory.counters, memory.orders, memory.levels, memory.bitmap, rows)
+        kernel.write_resting(*memory.book, rows)
         return rows
 
     def state_hash(self) -> str:

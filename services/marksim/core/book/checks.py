@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from marksim.core.book.book import OrderBook
-from marksim.core.book.state import Memory
+from marksim.core.book.state import LEVEL, Memory
 from marksim.core.types import Side
 
 
@@ -20,6 +20,7 @@ def violations(book: OrderBook) -> list[str]:
         *_of_bitmap(memory),
         *_of_free_list(memory),
         *_of_names(memory),
+        *_of_expiries(memory),
     ]
 
 
@@ -27,18 +28,30 @@ def _of_levels(memory: Memory) -> Iterator[str]:
     """Quantity and count of a level are those of its orders."""
     for index in _occupied(memory):
         level = memory.levels[index]
-        leaves = [int(memory.orders[slot]["leaves_lots"]) for slot in _queue(memory, index)]
-        if level["quantity_lots"] != sum(leaves) or level["order_count"] != len(leaves):
-            yield f"level {index}: {level} but its orders have {leaves}"
+        queue = memory.orders[_queue(memory, index)]
+        hidden = int(queue["hidden_lots"].sum())
+        refills = sum(map(_refills, queue))
+        shown = int(queue["leaves_lots"].sum()) - hidden
+        if level.tolist() != (shown, hidden, level["head"], level["tail"], len(queue), refills):
+            yield f"level {index}: {level} but its orders have {queue}"
+        if np.any(queue["hidden_lots"] < 0) or np.any(queue["leaves_lots"] <= queue["hidden_lots"]):
+            yield f"level {index}: an order shows nothing: {queue}"
     empty = memory.levels[memory.levels["head"] == 0]
-    if np.any(empty["tail"]) or np.any(empty["quantity_lots"]) or np.any(empty["order_count"]):
+    if any(np.any(empty[name]) for name in LEVEL.names or ()):
         yield "an empty level has a tail, a quantity or a count"
+    refills = sum(map(_refills, memory.orders[1:]))
+    if memory.counters["refills"][0] != refills:
+        yield f"refills is {memory.counters['refills'][0]} but the orders have {refills}"
+
+
+def _refills(order: np.void) -> int:
+    return -(-int(order["hidden_lots"]) // int(order["display_lots"])) if order["hidden_lots"] else 0
 
 
 def _of_queues(memory: Memory) -> Iterator[str]:
-    """Orders of a level are of one side, open, linked both ways and in order of arrival."""
+    """Orders of a level are of one side, open, and linked both ways."""
     for index in _occupied(memory):
-        before, last_id, sides = 0, 0, set()
+        before, sides = 0, set()
         for slot in _queue(memory, index):
             order = memory.orders[slot]
             sides.add(int(order["side"]))
@@ -46,9 +59,7 @@ def _of_queues(memory: Memory) -> Iterator[str]:
                 yield f"slot {slot}: wrong level or link back: {order}"
             if not 0 < order["leaves_lots"] <= order["quantity_lots"]:
                 yield f"slot {slot}: leaves are not within 1 and the accepted quantity: {order}"
-            if order["order_id"] <= last_id:
-                yield f"slot {slot}: order {order['order_id']} waits behind the younger {last_id}"
-            before, last_id = slot, int(order["order_id"])
+            before = slot
         if memory.levels["tail"][index] != before or len(sides) != 1:
             yield f"level {index}: tail is not the last order, or both sides are in it"
 
@@ -102,6 +113,21 @@ def _of_names(memory: Memory) -> Iterator[str]:
         yield "the map of names does not have each resting order once"
     if len({(int(memory.orders["account"][slot]), int(memory.orders["serial"][slot])) for slot in used}) != len(used):
         yield "two resting orders have the same name"
+
+
+def _of_expiries(memory: Memory) -> Iterator[str]:
+    """Each order that expires is in the heap once with its time, and no entry before the one above it."""
+    count = int(memory.counters["expiries"][0])
+    heap = memory.expiries[:count]
+    keys = list(zip(heap["time_ns"].tolist(), heap["order_id"].tolist(), strict=True))
+    if any(keys[index] < keys[(index - 1) // 2] for index in range(1, count)):
+        yield "an expiry stands before the one above it"
+    expiring = memory.orders[1:][(memory.orders["leaves_lots"][1:] > 0) & (memory.orders["expire_time_ns"][1:] != 0)]
+    orders = memory.orders[heap["slot"]]
+    alive = (orders["order_id"] == heap["order_id"]) & (orders["leaves_lots"] > 0)
+    told = list(zip(expiring["expire_time_ns"].tolist(), expiring["order_id"].tolist(), strict=True))
+    if sorted(key for key, here in zip(keys, alive, strict=True) if here) != sorted(told):
+        yield "the heap of expiries does not have each order that expires once"
 
 
 def _occupied(memory: Memory) -> list[int]:

@@ -6,87 +6,87 @@ Bit i of tier 0 says that level i has orders; bit i of tier n+1 says that word i
 import numpy as np
 
 from marksim.core.book.compiled import compiled
-from marksim.core.book.words import ONE, WORD, ZERO, Bitmap, Index, Row, int64, leading_zeros, trailing_zeros
+from marksim.core.book.words import ONE, WORD, ZERO, Book, Index, int64, leading_zeros, trailing_zeros
 
 
 @compiled
-def set_bit(book: Row, bitmap: Bitmap, index: Index) -> None:
+def set_bit(book: Book, index: Index) -> None:
     """Mark a level as occupied."""
-    bitmap[index >> 6] |= ONE << (np.uint64(index) & WORD)
+    book.bitmap[index >> 6] |= ONE << (np.uint64(index) & WORD)
     word = index >> 6
-    bitmap[book.tier1 + (word >> 6)] |= ONE << (np.uint64(word) & WORD)
+    book.bitmap[book.state.tier1 + (word >> 6)] |= ONE << (np.uint64(word) & WORD)
     word >>= 6
-    bitmap[book.tier2 + (word >> 6)] |= ONE << (np.uint64(word) & WORD)
+    book.bitmap[book.state.tier2 + (word >> 6)] |= ONE << (np.uint64(word) & WORD)
 
 
 @compiled
-def clear_bit(book: Row, bitmap: Bitmap, index: Index) -> None:
+def clear_bit(book: Book, index: Index) -> None:
     """Mark a level as empty, and upward while words become zero."""
     word = index >> 6
-    bitmap[word] &= ~(ONE << (np.uint64(index) & WORD))
-    if bitmap[word] != ZERO:
+    book.bitmap[word] &= ~(ONE << (np.uint64(index) & WORD))
+    if book.bitmap[word] != ZERO:
         return
-    upper = book.tier1 + (word >> 6)
-    bitmap[upper] &= ~(ONE << (np.uint64(word) & WORD))
-    if bitmap[upper] != ZERO:
+    upper = book.state.tier1 + (word >> 6)
+    book.bitmap[upper] &= ~(ONE << (np.uint64(word) & WORD))
+    if book.bitmap[upper] != ZERO:
         return
     word >>= 6
-    bitmap[book.tier2 + (word >> 6)] &= ~(ONE << (np.uint64(word) & WORD))
+    book.bitmap[book.state.tier2 + (word >> 6)] &= ~(ONE << (np.uint64(word) & WORD))
 
 
 @compiled
-def next_level(book: Row, bitmap: Bitmap, index: Index) -> Index:
+def next_level(book: Book, index: Index) -> Index:
     """The lowest occupied level above `index`, or -1."""
     index += 1
-    bits = bitmap[index >> 6] >> (np.uint64(index) & WORD)
+    bits = book.bitmap[index >> 6] >> (np.uint64(index) & WORD)
     if bits != ZERO:
         return index + int64(trailing_zeros(bits))
     index = (index >> 6) + 1
-    bits = bitmap[book.tier1 + (index >> 6)] >> (np.uint64(index) & WORD)
+    bits = book.bitmap[book.state.tier1 + (index >> 6)] >> (np.uint64(index) & WORD)
     if bits == ZERO:
         index = (index >> 6) + 1
-        word = book.tier2 + (index >> 6)
-        if word >= book.tier_end:
+        word = book.state.tier2 + (index >> 6)
+        if word >= book.state.tier_end:
             return -1
-        bits = bitmap[word] >> (np.uint64(index) & WORD)
+        bits = book.bitmap[word] >> (np.uint64(index) & WORD)
         while bits == ZERO:
             word += 1
-            if word == book.tier_end:
+            if word == book.state.tier_end:
                 return -1
-            index = (word - book.tier2) << 6
-            bits = bitmap[word]
+            index = (word - book.state.tier2) << 6
+            bits = book.bitmap[word]
         index = (index + int64(trailing_zeros(bits))) << 6
-        bits = bitmap[book.tier1 + (index >> 6)]
+        bits = book.bitmap[book.state.tier1 + (index >> 6)]
     index = (index + int64(trailing_zeros(bits))) << 6
-    return index + int64(trailing_zeros(bitmap[index >> 6]))
+    return index + int64(trailing_zeros(book.bitmap[index >> 6]))
 
 
 @compiled
-def previous_level(book: Row, bitmap: Bitmap, index: Index) -> Index:
+def previous_level(book: Book, index: Index) -> Index:
     """The highest occupied level below `index`, or -1."""
     index -= 1
     if index < 0:
         return -1
-    bits = bitmap[index >> 6] << (WORD - (np.uint64(index) & WORD))
+    bits = book.bitmap[index >> 6] << (WORD - (np.uint64(index) & WORD))
     if bits != ZERO:
         return index - int64(leading_zeros(bits))
     index = (index >> 6) - 1
     if index < 0:
         return -1
-    bits = bitmap[book.tier1 + (index >> 6)] << (WORD - (np.uint64(index) & WORD))
+    bits = book.bitmap[book.state.tier1 + (index >> 6)] << (WORD - (np.uint64(index) & WORD))
     if bits == ZERO:
         index = (index >> 6) - 1
         if index < 0:
             return -1
-        word = book.tier2 + (index >> 6)
-        bits = bitmap[word] << (WORD - (np.uint64(index) & WORD))
+        word = book.state.tier2 + (index >> 6)
+        bits = book.bitmap[word] << (WORD - (np.uint64(index) & WORD))
         while bits == ZERO:
             word -= 1
-            if word < book.tier2:
+            if word < book.state.tier2:
                 return -1
-            index = ((word - book.tier2) << 6) + 63
-            bits = bitmap[word]
+            index = ((word - book.state.tier2) << 6) + 63
+            bits = book.bitmap[word]
         index = ((index - int64(leading_zeros(bits))) << 6) + 63
-        bits = bitmap[book.tier1 + (index >> 6)]
+        bits = book.bitmap[book.state.tier1 + (index >> 6)]
     index = ((index - int64(leading_zeros(bits))) << 6) + 63
-    return index - int64(leading_zeros(bitmap[index >> 6]))
+    return index - int64(leading_zeros(book.bitmap[index >> 6]))

@@ -1,13 +1,12 @@
 """Rows of what happened: executions, levels, quotes."""
 
 from marksim.core.book.compiled import compiled
-from marksim.core.book.words import BUY, CANCELLED, REJECTED, SELL, Index, Row, Table
+from marksim.core.book.words import BUY, CANCELLED, REJECTED, SELL, Book, Index, Row
 
 
 @compiled
 def add_execution(
-    book: Row,
-    executions: Table,
+    book: Book,
     kind: int,
     reason: int,
     account: int,
@@ -19,11 +18,12 @@ def add_execution(
     leaves: int,
 ) -> Row:
     """Write the next execution and return its row; the maker's columns are 0."""
-    book.sequence += 1
-    row = executions[book.executions]
-    book.executions += 1
-    row.sequence = book.sequence
-    row.time_ns = book.time_ns
+    state = book.state
+    state.sequence += 1
+    row = book.executions[state.executions]
+    state.executions += 1
+    row.sequence = state.sequence
+    row.time_ns = state.time_ns
     row.account = account
     row.serial = serial
     row.order_id = order_id
@@ -41,64 +41,69 @@ def add_execution(
 
 
 @compiled
-def add_depth(book: Row, levels: Table, depth: Table, at: int, index: Index, side: int) -> None:
+def tell(book: Book, kind: int, reason: int, order: Row, price: int, quantity: int) -> Row:
+    """The next execution, of an order as it is now."""
+    return add_execution(
+        book, kind, reason, order.account, order.serial, order.order_id, order.side, price, quantity, order.leaves_lots
+    )
+
+
+@compiled
+def reject(book: Book, command: Row, reason: int) -> None:
+    """Say why a command has no effect."""
+    side = command.side if command.side in (BUY, SELL) else 0
+    price, quantity = command.price_ticks, command.quantity_lots
+    add_execution(book, REJECTED, reason, command.account, command.serial, 0, side, price, quantity, 0)
+
+
+@compiled
+def take_off(book: Book, order: Row, price: int, quantity: int, reason: int) -> None:
+    """Take so much off what an order has left, and say so; of its level the caller does."""
+    order.leaves_lots -= quantity
+    tell(book, CANCELLED, reason, order, price, quantity)
+
+
+@compiled
+def write_level(book: Book, at: int, index: Index, side: int) -> None:
     """Write the present state of a level into row `at`."""
-    row = depth[at]
-    row.sequence = book.sequence
-    row.time_ns = book.time_ns
-    row.price_ticks = index + book.min_price_ticks
-    row.quantity_lots = levels[index].quantity_lots
-    row.order_count = levels[index].order_count
+    row = book.depth[at]
+    row.sequence = book.state.sequence
+    row.time_ns = book.state.time_ns
+    row.price_ticks = index + book.state.min_price_ticks
+    row.quantity_lots = book.levels[index].quantity_lots
+    row.order_count = book.levels[index].order_count
     row.side = side
 
 
 @compiled
-def add_quote(book: Row, levels: Table, quotes: Table) -> None:
+def add_depth(book: Book, index: Index, side: int) -> None:
+    """Write the next row of depth: a level that changed."""
+    write_level(book, book.state.depth, index, side)
+    book.state.depth += 1
+
+
+@compiled
+def add_quote(book: Book) -> None:
     """Write a quote if best price or size differ from the last one; an empty side keeps its last quoted price."""
-    bid_price, bid_quantity = book.bid_price_ticks, 0
-    if book.best_bid >= 0:
-        bid_price, bid_quantity = book.best_bid + book.min_price_ticks, levels[book.best_bid].quantity_lots
-    ask_price, ask_quantity = book.ask_price_ticks, 0
-    if book.best_ask >= 0:
-        ask_price, ask_quantity = book.best_ask + book.min_price_ticks, levels[book.best_ask].quantity_lots
+    state, levels = book.state, book.levels
+    bid_price, bid_quantity = state.bid_price_ticks, 0
+    if state.best_bid >= 0:
+        bid_price, bid_quantity = state.best_bid + state.min_price_ticks, levels[state.best_bid].quantity_lots
+    ask_price, ask_quantity = state.ask_price_ticks, 0
+    if state.best_ask >= 0:
+        ask_price, ask_quantity = state.best_ask + state.min_price_ticks, levels[state.best_ask].quantity_lots
     if (
-        bid_price == book.bid_price_ticks
-        and bid_quantity == book.bid_quantity_lots
-        and ask_price == book.ask_price_ticks
-        and ask_quantity == book.ask_quantity_lots
+        bid_price == state.bid_price_ticks
+        and bid_quantity == state.bid_quantity_lots
+        and ask_price == state.ask_price_ticks
+        and ask_quantity == state.ask_quantity_lots
     ):
         return
-    book.bid_price_ticks, book.bid_quantity_lots = bid_price, bid_quantity
-    book.ask_price_ticks, book.ask_quantity_lots = ask_price, ask_quantity
-    row = quotes[book.quotes]
-    book.quotes += 1
-    row.sequence = book.sequence
-    row.time_ns = book.time_ns
+    state.bid_price_ticks, state.bid_quantity_lots = bid_price, bid_quantity
+    state.ask_price_ticks, state.ask_quantity_lots = ask_price, ask_quantity
+    row = book.quotes[state.quotes]
+    state.quotes += 1
+    row.sequence = state.sequence
+    row.time_ns = state.time_ns
     row.bid_price_ticks, row.bid_quantity_lots = bid_price, bid_quantity
     row.ask_price_ticks, row.ask_quantity_lots = ask_price, ask_quantity
-
-
-@compiled
-def reject(book: Row, command: Row, reason: int, executions: Table) -> None:
-    """Say why a command has no effect."""
-    side = command.side if command.side in (BUY, SELL) else 0
-    price, quantity = command.price_ticks, command.quantity_lots
-    add_execution(book, executions, REJECTED, reason, command.account, command.serial, 0, side, price, quantity, 0)
-
-
-@compiled
-def take_off(book: Row, executions: Table, maker: Row, price: int, quantity: int, reason: int) -> None:
-    """Say that so much of a resting order is cancelled; the caller has taken it off."""
-    add_execution(
-        book,
-        executions,
-        CANCELLED,
-        reason,
-        maker.account,
-        maker.serial,
-        maker.order_id,
-        maker.side,
-        price,
-        quantity,
-        maker.leaves_lots,
-    )

@@ -4,19 +4,21 @@ Price-time priority. A batch of commands is applied row by row; every row gives 
 
 NEW is checked in this order, and the first that fails is the reason of the REJECTED row:
 
-1. UNSUPPORTED: order_type is not LIMIT or MARKET; time_in_force is GTD or AT_THE_OPEN; or any of stop_price_ticks,
-   display_lots, expire_time_ns is not 0.
-2. INVALID_TERMS: time_in_force, post_only or self_trade_prevention is no value of its enum; a market order that is GTC; a
-   post-only order that is a market, IOC or FOK order, or has a min_quantity.
+1. UNSUPPORTED: order_type is not LIMIT or MARKET; stop_price_ticks is not 0; time_in_force is AT_THE_OPEN.
+2. INVALID_TERMS: time_in_force, post_only or self_trade_prevention is no value of its enum; a market order that is GTC or
+   GTD; a market, IOC or FOK order that is post-only or displays a part; a post-only order with a min_quantity; an
+   expire_time_ns without GTD, or GTD without one.
 3. INVALID_SIDE: neither BUY nor SELL.
-4. INVALID_QUANTITY: below the instrument's smallest order or above its largest; a min_quantity below 0 or above it.
+4. INVALID_QUANTITY: below the instrument's smallest order or above its largest; a min_quantity or
+   a part to display below 0 or above it; a quantity of more than 100 times what it displays.
 5. INVALID_PRICE: a limit price that is not positive, a market order with a price.
 6. PRICE_BAND: a limit price outside the instrument's bands.
 7. WOULD_TAKE: a post-only order that would trade at once. One that may slide gets the price one tick away from the best
    price of the other side instead; where that is outside the bands it is rejected as well.
 8. BELOW_MIN_NOTIONAL: limit price, after the slide, times quantity is below the instrument's smallest notional.
-9. DUPLICATE_ORDER_ID: an order of this account with this serial is resting.
-10. BOOK_FULL: an order that may rest, while `max_orders` are resting; asked before it trades, also if it would fill.
+9. EXPIRED: the expire_time_ns of a GTD order is not after the command's time.
+10. DUPLICATE_ORDER_ID: an order of this account with this serial is resting.
+11. BOOK_FULL: an order that may rest, while `max_orders` are resting; asked before it trades, also if it would fill.
 
 An accepted order gets the next order_id and an ACCEPTED row with its whole quantity as leaves. A FOK order that cannot trade
 whole at once is then CANCELLED/FOK_NOT_FILLED, any order that cannot trade its min_quantity at once CANCELLED/MIN_QUANTITY,
@@ -26,27 +28,58 @@ market_protection_ticks, to so many ticks from the best price at its arrival. Wh
 CANCELLED/IOC_REMAINDER, of a market order NO_LIQUIDITY, or PRICE_BAND where its protection stopped it. What is left
 of others rests. A NEW's target_serial is not looked at.
 
+An order with display_lots rests as an iceberg: it shows so much, and hides the rest. Depth and quotes have what is shown.
+When that has traded, the next part is shown, at the end of its level's queue, with a REFILLED row: its quantity is the part,
+its leaves all that is left. A taker meets all parts of a level before the next level. What an amendment or self-trade
+prevention takes off goes from the hidden part first; an order that comes anew shows its full part.
+
+A GTD order rests until expire_time_ns: it is EXPIRED, at that time, before the first command of that time or later, and at
+the end of a window that lasts beyond it; several by time and then order_id.
+
 A maker of the same account or group as a taker with self-trade prevention does not trade with it. The group is
 self_trade_group, or else the account. CANCEL_NEWEST: what is left of the taker is CANCELLED. CANCEL_OLDEST: the maker is,
 and the taker goes on. CANCEL_BOTH: both are, the maker first. DECREMENT: the smaller of what is left of both is taken off
 both, the maker first; each has a CANCELLED row with that quantity, and its order is open where leaves is not 0. The reason
-of all of these rows is SELF_TRADE. What is taken off is not traded: of a FOK order it is missing.
+of all of these rows is SELF_TRADE. For FOK and min_quantity only what stands before the own order counts, of its level only
+what is shown; with CANCEL_OLDEST everything but the own orders.
 
 CANCEL looks at account and target_serial only: CANCELLED/REQUESTED with the order's own columns and leaves 0, or
-CANCEL_REJECTED/UNKNOWN_ORDER with target_serial as serial. Every other kind is REJECTED/UNSUPPORTED. A REJECTED row repeats
+CANCEL_REJECTED/UNKNOWN_ORDER with target_serial as serial.
+
+AMEND gives the resting order of that account and target_serial another price, another total quantity (what has traded
+counts towards it) and the name serial; 0 leaves price or quantity as it is, serial equal to target_serial the name. It is
+CANCEL_REJECTED, with the order's own columns and the command's price and quantity, by the first check that fails:
+
+1. UNKNOWN_ORDER: there is none; order_id, side and leaves are 0.
+2. INVALID_TERMS: any of time_in_force, min_quantity, stop_price_ticks, display_lots, expire_time_ns is not 0; post_only or
+   self_trade_prevention is no value of its enum.
+3. INVALID_QUANTITY, INVALID_PRICE, PRICE_BAND, WOULD_TAKE, BELOW_MIN_NOTIONAL: as of a new order, for what it would be.
+4. DUPLICATE_ORDER_ID: another order has the name serial.
+
+If the quantity is no more than what has traded, the order is CANCELLED/REQUESTED. Otherwise there is an AMENDED row with
+the new price, quantity, leaves and name. At the same price with no more quantity it keeps its place; in all other cases it
+leaves its queue and comes as a new order would, with its order_id, and with post_only and self_trade_prevention of the
+command. It slides where a new one would. Side, order_type and self_trade_group of the command are not looked at.
+
+MASS_CANCEL cancels all resting orders of the account, of one side if side says so, in priority order: bids, then asks. If
+there are none it is CANCEL_REJECTED/UNKNOWN_ORDER, if side is none of the enum CANCEL_REJECTED/INVALID_SIDE, each with the
+command's serial. It looks at account and side only.
+
+Every other kind is REJECTED/UNSUPPORTED. A REJECTED row repeats
 the command's price and quantity; its side is UNSPECIFIED if the command's was none, its leaves and order_id are 0.
 
-Time is copied from the command and never looked at: windows order the commands, not the book.
+Time is copied from the command; beside expiry it is never looked at: windows order the commands, not the book.
 """
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
 
 from marksim.core.book.resting import DEFAULT_MAX_ORDERS, RESTING, OpenOrder, hash_state, open_orders
-from marksim.core.book.rules import rules_of
+from marksim.core.book.rules import MAX_ICEBERG_PARTS, rules_of
 from marksim.core.errors import InvalidInput
 from marksim.core.types import (
     COMMAND,
@@ -66,7 +99,7 @@ from marksim.core.types import (
     TimeInForce,
 )
 
-NOT_YET = ("stop_price_ticks", "display_lots", "expire_time_ns")
+NEVER_AMENDED = ("time_in_force", "min_quantity_lots", "stop_price_ticks", "display_lots", "expire_time_ns")
 IMMEDIATE = (TimeInForce.IOC, TimeInForce.FOK)
 
 
@@ -80,6 +113,13 @@ class RestingOrder:
     leaves: int
     side: int
     group: int = 0
+    display: int = 0
+    hidden: int = 0
+    expire_ns: int = 0
+
+    @property
+    def shown(self) -> int:
+        return self.leaves - self.hidden
 
 
 @dataclass(slots=True)
@@ -129,22 +169,34 @@ class ReferenceBook:
         """Not counted in the reference: 0."""
         return 0
 
-    def apply(self, commands: Records) -> BookOutput:
-        """Apply COMMAND rows in order."""
+    @property
+    def next_expiry_ns(self) -> int | None:
+        """When the next resting order expires; None where none does."""
+        return min((order.expire_ns for order in self._orders.values() if order.expire_ns), default=None)
+
+    def apply(self, commands: Records, end_ns: int | None = None) -> BookOutput:
+        """Apply COMMAND rows in order, and let expire what is due before them, or before `end_ns`."""
         if commands.dtype != COMMAND:
             raise InvalidInput("commands: expected records of dtype COMMAND")
         rows = Rows()
         names = COMMAND.names or ()
         for values in commands.tolist():
             command = dict(zip(names, values, strict=True))
+            self._expire(command["time_ns"], rows)
             self._time_ns = command["time_ns"]
             if command["kind"] == CommandKind.NEW:
                 self._new(command, rows)
             elif command["kind"] == CommandKind.CANCEL:
                 self._cancel(command, rows)
+            elif command["kind"] == CommandKind.AMEND:
+                self._amend(command, rows)
+            elif command["kind"] == CommandKind.MASS_CANCEL:
+                self._mass_cancel(command, rows)
             else:
                 self._reject(command, Reason.UNSUPPORTED, rows)
             self._add_quote(rows)
+        if end_ns is not None:
+            self._expire(end_ns - 1, rows)
         return rows.to_output()
 
     def depth(self, levels: int | None = None) -> Records:
@@ -172,6 +224,16 @@ class ReferenceBook:
         counters = (self._sequence, self._last_order_id, self._time_ns, self._quote[0], self._quote[2])
         return hash_state(self.resting(), counters)
 
+    def _expire(self, until_ns: int, rows: Rows) -> None:
+        due = [order for order in self._orders.values() if 0 < order.expire_ns <= until_ns]
+        for order in sorted(due, key=lambda order: (order.expire_ns, order.order_id)):
+            self._time_ns = max(self._time_ns, order.expire_ns)
+            self._remove(order)
+            quantity, order.leaves, order.hidden = order.leaves, 0, 0
+            self._add_execution(rows, ExecutionKind.EXPIRED, Reason.EXPIRED, order, quantity)
+            rows.depth.append(self._depth_row(order.side, order.price))
+            self._add_quote(rows)
+
     def _new(self, command: dict[str, int], rows: Rows) -> None:
         reason = self._why_not(command)
         if reason:
@@ -182,11 +244,13 @@ class ReferenceBook:
             account=command["account"],
             serial=command["serial"],
             order_id=self._last_order_id,
-            price=self._price_after_slide(command),
+            price=self._price_after_slide(command["side"], command["price_ticks"], command["post_only"]),
             quantity=command["quantity_lots"],
             leaves=command["quantity_lots"],
             side=command["side"],
             group=command["self_trade_group"] or command["account"],
+            display=command["display_lots"],
+            expire_ns=command["expire_time_ns"],
         )
         self._add_execution(rows, ExecutionKind.ACCEPTED, Reason.UNSPECIFIED, order, order.quantity)
         market = command["order_type"] == OrderType.MARKET
@@ -203,6 +267,10 @@ class ReferenceBook:
         if reason:
             self._take_off(order, order.leaves, reason, rows)
             return
+        self._rest(order, rows)
+
+    def _rest(self, order: RestingOrder, rows: Rows) -> None:
+        order.hidden = max(0, order.leaves - order.display) if order.display else 0
         self._orders[order.account, order.serial] = order
         self._sides[order.side].setdefault(order.price, deque()).append(order)
         rows.depth.append(self._depth_row(order.side, order.price))
@@ -214,36 +282,45 @@ class ReferenceBook:
         market = command["order_type"] == OrderType.MARKET
         price, quantity = command["price_ticks"], command["quantity_lots"]
         may_rest = not market and life not in IMMEDIATE
-        slid = self._price_after_slide(command)
         checks = (
             (command["order_type"] not in {OrderType.LIMIT, OrderType.MARKET}, Reason.UNSUPPORTED),
-            (life in {TimeInForce.GTD, TimeInForce.AT_THE_OPEN}, Reason.UNSUPPORTED),
-            (any(command[name] for name in NOT_YET), Reason.UNSUPPORTED),
+            (command["stop_price_ticks"] != 0 or life == TimeInForce.AT_THE_OPEN, Reason.UNSUPPORTED),
             (life > max(TimeInForce) or post_only > max(PostOnly), Reason.INVALID_TERMS),
             (command["self_trade_prevention"] > max(SelfTradePrevention), Reason.INVALID_TERMS),
-            (market and life == TimeInForce.GTC, Reason.INVALID_TERMS),
-            (post_only and (not may_rest or command["min_quantity_lots"] != 0), Reason.INVALID_TERMS),
+            (market and life in {TimeInForce.GTC, TimeInForce.GTD}, Reason.INVALID_TERMS),
+            (not may_rest and (post_only or command["display_lots"]), Reason.INVALID_TERMS),
+            (post_only and command["min_quantity_lots"], Reason.INVALID_TERMS),
+            ((life == TimeInForce.GTD) != (command["expire_time_ns"] > 0), Reason.INVALID_TERMS),
+            (command["expire_time_ns"] < 0, Reason.INVALID_TERMS),
             (command["side"] not in {Side.BUY, Side.SELL}, Reason.INVALID_SIDE),
             (not rules.min_quantity_lots <= quantity <= rules.max_quantity_lots, Reason.INVALID_QUANTITY),
             (not 0 <= command["min_quantity_lots"] <= quantity, Reason.INVALID_QUANTITY),
-            (price != 0 if market else price <= 0, Reason.INVALID_PRICE),
-            (not market and not rules.min_price_ticks <= price <= rules.max_price_ticks, Reason.PRICE_BAND),
-            (post_only and self._takes_at(command["side"], slid), Reason.WOULD_TAKE),
-            (not market and slid * quantity < rules.min_notional, Reason.BELOW_MIN_NOTIONAL),
+            (not _can_display(quantity, command["display_lots"]), Reason.INVALID_QUANTITY),
+            (market and price != 0, Reason.INVALID_PRICE),
+            *(() if market else self._price_checks(command["side"], price, quantity, post_only)),
+            (life == TimeInForce.GTD and command["expire_time_ns"] <= command["time_ns"], Reason.EXPIRED),
             ((command["account"], command["serial"]) in self._orders, Reason.DUPLICATE_ORDER_ID),
             (may_rest and len(self._orders) >= rules.max_orders, Reason.BOOK_FULL),
         )
         return next((reason for failed, reason in checks if failed), Reason.UNSPECIFIED)
+
+    def _price_checks(self, side: int, price: int, quantity: int, post_only: int) -> tuple[tuple[bool, Reason], ...]:
+        slid = self._price_after_slide(side, price, post_only)
+        return (
+            (price <= 0, Reason.INVALID_PRICE),
+            (not self._rules.min_price_ticks <= price <= self._rules.max_price_ticks, Reason.PRICE_BAND),
+            (post_only != 0 and self._takes_at(side, slid), Reason.WOULD_TAKE),
+            (slid * quantity < self._rules.min_notional, Reason.BELOW_MIN_NOTIONAL),
+        )
 
     def _takes_at(self, side: int, price: int) -> bool:
         """Whether an order at that price would trade at once."""
         best = self._prices(Side.SELL if side == Side.BUY else Side.BUY)[:1]
         return any(other <= price if side == Side.BUY else other >= price for other in best)
 
-    def _price_after_slide(self, command: dict[str, int]) -> int:
+    def _price_after_slide(self, side: int, price: int, post_only: int) -> int:
         """Where the order would rest: at its price, or one tick off the other side if it slides and the bands let it."""
-        side, price = command["side"], command["price_ticks"]
-        if command["post_only"] != PostOnly.SLIDE or not self._takes_at(side, price):
+        if post_only != PostOnly.SLIDE or not self._takes_at(side, price):
             return price
         slid = self._prices(Side.SELL)[0] - 1 if side == Side.BUY else self._prices(Side.BUY)[0] + 1
         return slid if self._rules.min_price_ticks <= slid <= self._rules.max_price_ticks else price
@@ -266,19 +343,19 @@ class ReferenceBook:
     def _why_nothing(self, command: dict[str, int], taker: RestingOrder, last_price: int) -> Reason:
         """Why the order is cancelled before it trades: FOK_NOT_FILLED, MIN_QUANTITY, or UNSPECIFIED where it is not."""
         prevention = command["self_trade_prevention"]
-        traded = taken_off = 0
-        makers = self._sides[Side(taker.side).opposite]
-        for maker in (maker for price in self._within(taker, last_price) for maker in makers[price]):
-            left = taker.quantity - traded - taken_off
-            if not (prevention and maker.group == taker.group):
-                traded += min(left, maker.leaves)
-            elif prevention == SelfTradePrevention.DECREMENT:
-                taken_off += min(left, maker.leaves)
-            elif prevention != SelfTradePrevention.CANCEL_OLDEST:
+        found, goes_on = 0, prevention in {SelfTradePrevention.UNSPECIFIED, SelfTradePrevention.CANCEL_OLDEST}
+        for price in self._within(taker, last_price):
+            queue = self._sides[Side(taker.side).opposite][price]
+            others = [order for order in queue if not prevention or order.group != taker.group]
+            if len(others) == len(queue) or goes_on:
+                found += sum(order.leaves for order in others)
+            else:
+                before = takewhile(lambda order: order.group != taker.group, queue)
+                found += sum(order.shown for order in before)
                 break
-        if command["time_in_force"] == TimeInForce.FOK and traded < taker.quantity:
+        if command["time_in_force"] == TimeInForce.FOK and found < taker.quantity:
             return Reason.FOK_NOT_FILLED
-        return Reason.MIN_QUANTITY if traded < command["min_quantity_lots"] else Reason.UNSPECIFIED
+        return Reason.MIN_QUANTITY if found < command["min_quantity_lots"] else Reason.UNSPECIFIED
 
     def _match(self, taker: RestingOrder, last_price: int, prevention: int, rows: Rows) -> bool:
         """Trade down to the last price; one depth row for each level that changed. True if the taker met its own order."""
@@ -290,17 +367,27 @@ class ReferenceBook:
                 if prevention and maker.group == taker.group:
                     stopped = self._prevent(taker, maker, prevention, rows)
                     continue
-                traded = min(taker.leaves, maker.leaves)
+                traded = min(taker.leaves, maker.shown)
                 taker.leaves -= traded
                 maker.leaves -= traded
                 self._add_execution(rows, ExecutionKind.TRADED, Reason.UNSPECIFIED, taker, traded, maker)
                 if not maker.leaves:
                     self._remove(maker)
+                elif not maker.shown:
+                    self._refill(maker, rows)
             if self._sequence > sequence:
                 rows.depth.append(self._depth_row(makers, price))
             if stopped or not taker.leaves:
                 return stopped
         return False
+
+    def _refill(self, order: RestingOrder, rows: Rows) -> None:
+        part = min(order.display, order.hidden)
+        order.hidden -= part
+        queue = self._sides[order.side][order.price]
+        queue.remove(order)
+        queue.append(order)
+        self._add_execution(rows, ExecutionKind.REFILLED, Reason.UNSPECIFIED, order, part)
 
     def _prevent(self, taker: RestingOrder, maker: RestingOrder, prevention: int, rows: Rows) -> bool:
         """Do what the taker says of a self-trade; True if the taker stops there."""
@@ -316,6 +403,7 @@ class ReferenceBook:
 
     def _take_off(self, order: RestingOrder, quantity: int, reason: Reason, rows: Rows) -> None:
         order.leaves -= quantity
+        order.hidden = max(0, order.hidden - quantity)
         self._add_execution(rows, ExecutionKind.CANCELLED, reason, order, quantity)
 
     def _cancel(self, command: dict[str, int], rows: Rows) -> None:
@@ -328,17 +416,90 @@ class ReferenceBook:
         self._take_off(order, order.leaves, Reason.REQUESTED, rows)
         rows.depth.append(self._depth_row(order.side, order.price))
 
+    def _amend(self, command: dict[str, int], rows: Rows) -> None:
+        name = (command["account"], command["target_serial"])
+        order = self._orders.get(name)
+        if order is None:
+            nothing = RestingOrder(*name, 0, command["price_ticks"], 0, 0, Side.UNSPECIFIED)
+            self._add_execution(rows, ExecutionKind.CANCEL_REJECTED, Reason.UNKNOWN_ORDER, nothing, command["quantity_lots"])
+            return
+        price, quantity = command["price_ticks"] or order.price, command["quantity_lots"] or order.quantity
+        if reason := self._why_not_amend(command, order, price, quantity):
+            asked = replace(order, price=command["price_ticks"])
+            self._add_execution(rows, ExecutionKind.CANCEL_REJECTED, reason, asked, command["quantity_lots"])
+            return
+        leaves = order.leaves - (order.quantity - quantity)
+        if leaves <= 0:
+            self._cancel(command, rows)
+            return
+        price = self._price_after_slide(order.side, price, command["post_only"])
+        stays = price == order.price and leaves <= order.leaves
+        changed = (stays and leaves < order.leaves) or price != order.price
+        old_price = order.price
+        del self._orders[name]
+        order.serial = command["serial"]
+        self._orders[order.account, order.serial] = order
+        if not stays:
+            self._leave(order)
+        order.hidden = max(0, order.hidden - (order.leaves - leaves)) if stays else 0
+        order.price, order.quantity, order.leaves = price, quantity, leaves
+        self._add_execution(rows, ExecutionKind.AMENDED, Reason.UNSPECIFIED, order, quantity)
+        if changed:
+            rows.depth.append(self._depth_row(order.side, old_price))
+        if not stays:
+            if self._match(order, price, command["self_trade_prevention"], rows):
+                self._take_off(order, order.leaves, Reason.SELF_TRADE, rows)
+            if order.leaves:
+                self._rest(order, rows)
+            else:
+                del self._orders[order.account, order.serial]
+
+    def _why_not_amend(self, command: dict[str, int], order: RestingOrder, price: int, quantity: int) -> Reason:
+        """The first check that fails, or UNSPECIFIED."""
+        rules, post_only, renamed = self._rules, command["post_only"], (command["account"], command["serial"])
+        checks = (
+            (any(command[name] for name in NEVER_AMENDED), Reason.INVALID_TERMS),
+            (post_only > max(PostOnly), Reason.INVALID_TERMS),
+            (command["self_trade_prevention"] > max(SelfTradePrevention), Reason.INVALID_TERMS),
+            (not rules.min_quantity_lots <= quantity <= rules.max_quantity_lots, Reason.INVALID_QUANTITY),
+            (not _can_display(quantity, min(order.display, quantity)), Reason.INVALID_QUANTITY),
+            *self._price_checks(order.side, price, quantity, post_only),
+            (self._orders.get(renamed, order) is not order, Reason.DUPLICATE_ORDER_ID),
+        )
+        return next((reason for failed, reason in checks if failed), Reason.UNSPECIFIED)
+
+    def _mass_cancel(self, command: dict[str, int], rows: Rows) -> None:
+        account, side = command["account"], command["side"]
+        reason = Reason.UNKNOWN_ORDER if side in set(Side) else Reason.INVALID_SIDE
+        for named in (Side.BUY, Side.SELL):
+            if reason == Reason.INVALID_SIDE or side not in {Side.UNSPECIFIED, named}:
+                continue
+            for price in self._prices(named):
+                orders = [order for order in self._sides[named][price] if order.account == account]
+                for order in orders:
+                    self._remove(order)
+                    self._take_off(order, order.leaves, Reason.REQUESTED, rows)
+                if orders:
+                    rows.depth.append(self._depth_row(named, price))
+                    reason = Reason.UNSPECIFIED
+        if reason:
+            nothing = RestingOrder(account, command["serial"], 0, 0, 0, 0, Side.UNSPECIFIED)
+            self._add_execution(rows, ExecutionKind.CANCEL_REJECTED, reason, nothing, 0)
+
     def _reject(self, command: dict[str, int], reason: Reason, rows: Rows) -> None:
         side = command["side"] if command["side"] in {Side.BUY, Side.SELL} else Side.UNSPECIFIED
         order = RestingOrder(command["account"], command["serial"], 0, command["price_ticks"], 0, 0, side)
         self._add_execution(rows, ExecutionKind.REJECTED, reason, order, command["quantity_lots"])
 
     def _remove(self, order: RestingOrder) -> None:
+        self._leave(order)
+        del self._orders[order.account, order.serial]
+
+    def _leave(self, order: RestingOrder) -> None:
         queue = self._sides[order.side][order.price]
         queue.remove(order)
         if not queue:
             del self._sides[order.side][order.price]
-        del self._orders[order.account, order.serial]
 
     def _prices(self, side: int) -> list[int]:
         return sorted(self._sides[side], reverse=side == Side.BUY)
@@ -361,22 +522,30 @@ class ReferenceBook:
     def _depth_row(self, side: int, price: int) -> tuple[int, ...]:
         """The level as it is now, with the last execution there was."""
         queue = self._sides[side].get(price, ())
-        return (self._sequence, self._time_ns, price, sum(order.leaves for order in queue), len(queue), side)
+        return (self._sequence, self._time_ns, price, sum(order.shown for order in queue), len(queue), side)
 
     def _add_quote(self, rows: Rows) -> None:
         """A row if best price or size differ from the last ones quoted; an empty side keeps its last quoted price."""
         quote: list[int] = []
         for side, last_price in ((Side.BUY, self._quote[0]), (Side.SELL, self._quote[2])):
             price = next(iter(self._prices(side)), last_price)
-            quote += [price, sum(order.leaves for order in self._sides[side].get(price, ()))]
+            quote += [price, sum(order.shown for order in self._sides[side].get(price, ()))]
         if tuple(quote) != self._quote:
             self._quote = (quote[0], quote[1], quote[2], quote[3])
             rows.quotes.append((self._sequence, self._time_ns, *self._quote))
 
 
+def _can_display(quantity: int, display: int) -> bool:
+    return 0 <= display <= quantity and (not display or quantity <= MAX_ICEBERG_PARTS * display)
+
+
 def _resting_rows(orders: list[RestingOrder]) -> Records:
     rows: list[tuple[Any, ...]] = [
-        (order.account, order.serial, order.order_id, order.price, order.quantity, order.leaves, order.group, order.side)
+        # In the order of RESTING.
+        (
+            *(order.account, order.serial, order.order_id, order.price, order.quantity, order.leaves),
+            *(order.group, order.display, order.hidden, order.expire_ns, order.side),
+        )
         for order in orders
     ]
     return np.array(rows, dtype=RESTING)

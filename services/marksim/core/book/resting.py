@@ -18,11 +18,15 @@ RESTING: Final = np.dtype(
         ("quantity_lots", "<i8"),
         ("leaves_lots", "<i8"),
         ("self_trade_group", "<i8"),
+        ("display_lots", "<i8"),
+        ("hidden_lots", "<i8"),
+        ("expire_time_ns", "<i8"),
         ("side", "<i8"),
     ]
 )
 """One resting order. Priority order is bids best first, then asks best first, and oldest first in a level."""
 
+_SHOWN: Final = ("account", "serial", "order_id", "price_ticks", "quantity_lots", "leaves_lots", "side")
 DEFAULT_MAX_ORDERS: Final = 1 << 20
 LARGEST_MAX_ORDERS: Final = 1 << 22
 """With MAX_QUANTITY_LOTS an order, the sum over a whole book stays below 2^62."""
@@ -43,10 +47,10 @@ class OpenOrder:
 
 def open_orders(rows: Records) -> list[OpenOrder]:
     """RESTING rows as objects, oldest first."""
-    ordered = rows[np.argsort(rows["order_id"])]
+    ordered = rows[np.argsort(rows["order_id"])][[*_SHOWN]]
     return [
         OpenOrder(account, serial, order_id, Side(side), price, quantity, leaves)
-        for account, serial, order_id, price, quantity, leaves, _, side in ordered.tolist()
+        for account, serial, order_id, price, quantity, leaves, side in ordered.tolist()
     ]
 
 

@@ -9,6 +9,8 @@ from marksim.core.errors import InvalidInput
 from marksim.core.types import MAX_PRICE_TICKS, MAX_QUANTITY_LOTS, Instrument
 
 MAX_NOTIONAL: Final = (1 << 63) - 1
+MAX_ICEBERG_PARTS: Final = 100
+"""An iceberg's quantity is at most so many times what it displays, which bounds what one order can do to it."""
 
 
 @dataclass(frozen=True, slots=True)

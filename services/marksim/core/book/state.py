@@ -1,7 +1,8 @@
 """Memory of the compiled book: one record of counters and arrays of orders, levels, occupancy bits and names.
 
-Slot 0 of `orders` is nobody, so 0 means "none" in every link and a fresh zeroed array is an empty book. Levels are indexed
-by price_ticks - min_price_ticks; as a book is never crossed, one ladder and one bitmap serve both sides.
+Slot 0 of `orders` is in no queue: a new order stands there while it trades. So 0 means "none" in every link, and a fresh
+zeroed array is an empty book. Levels are indexed by price_ticks - min_price_ticks; as a book is never crossed, one ladder
+and one bitmap serve both sides.
 """
 
 from dataclasses import dataclass
@@ -46,6 +47,9 @@ COUNTERS: Final = np.dtype(
             "time_ns",
             "order_count",
             "free_slot",
+            "refills",
+            # Entries of `expiries`.
+            "expiries",
             # Level indices, -1 for an empty side.
             "best_bid",
             "best_ask",
@@ -74,6 +78,9 @@ ORDER: Final = np.dtype(
         ("quantity_lots", "<i8"),
         ("leaves_lots", "<i8"),
         ("self_trade_group", "<i8"),
+        ("display_lots", "<i8"),
+        ("hidden_lots", "<i8"),
+        ("expire_time_ns", "<i8"),
         ("level", "<i4"),
         ("previous", "<i4"),
         ("next", "<i4"),
@@ -81,9 +88,23 @@ ORDER: Final = np.dtype(
     ],
     align=True,
 )
-"""A slot of the pool. `next` links the queue of a level, and the free list."""
+"""A slot of the pool. `next` links the queue of a level, and the free list. hidden_lots is the part of leaves not shown."""
 
-LEVEL: Final = np.dtype([("quantity_lots", "<i8"), ("head", "<i4"), ("tail", "<i4"), ("order_count", "<i4")], align=True)
+LEVEL: Final = np.dtype(
+    [
+        ("quantity_lots", "<i8"),
+        ("hidden_lots", "<i8"),
+        ("head", "<i4"),
+        ("tail", "<i4"),
+        ("order_count", "<i4"),
+        ("refills", "<i4"),
+    ],
+    align=True,
+)
+"""A queue. quantity_lots is what is shown; refills is how often its icebergs may yet be refilled."""
+
+EXPIRY: Final = np.dtype([("time_ns", "<i8"), ("order_id", "<i8"), ("slot", "<i4")], align=True)
+"""When an order expires. One whose slot has another order by now, or none, means nothing any more."""
 
 
 @dataclass(slots=True)
@@ -95,9 +116,16 @@ class Memory:
     levels: Records
     bitmap: NDArray[np.uint64]
     names: NDArray[np.int32]
+    expiries: Records
+    """A binary heap, the first to expire at its top."""
     executions: Records
     quotes: Records
     depth: Records
+
+    @property
+    def book(self) -> tuple[Records, Records, Records, NDArray[np.uint64], NDArray[np.int32], Records]:
+        """What the book is, without the rows that it gives."""
+        return self.counters, self.orders, self.levels, self.bitmap, self.names, self.expiries
 
     @property
     def nbytes(self) -> int:
@@ -126,6 +154,7 @@ def allocate(rules: Rules) -> Memory:
         levels=np.zeros(level_count, LEVEL),
         bitmap=np.zeros(tier_end, np.uint64),
         names=np.zeros(0, np.int32),
+        expiries=np.zeros(0, EXPIRY),
         executions=np.zeros(FIRST_ROWS, EXECUTION),
         quotes=np.zeros(FIRST_ROWS, QUOTE),
         depth=np.zeros(FIRST_ROWS, DEPTH),
@@ -145,10 +174,16 @@ def grow_orders(memory: Memory, slots: int) -> None:
     memory.orders = orders
     # A power of two at least twice the slots keeps probe sequences short.
     memory.names = np.zeros(1 << (2 * slots).bit_length(), np.int32)
+    # Twice the slots, so that entries of orders that are gone need be swept out only once in as many orders.
+    memory.expiries = _resized(memory.expiries, 2 * slots)
 
 
 def grown(rows: Records, needed: int) -> Records:
     """A longer array, at least doubled, that begins with the same rows."""
-    longer = np.zeros(max(2 * len(rows), needed), rows.dtype)
+    return _resized(rows, max(2 * len(rows), needed))
+
+
+def _resized(rows: Records, length: int) -> Records:
+    longer = np.zeros(length, rows.dtype)
     longer[: len(rows)] = rows
     return longer

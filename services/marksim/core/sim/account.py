@@ -4,7 +4,7 @@ from collections import deque
 
 from marksim.core.types import ExecutionKind, OrderStatus, Side
 
-_TRADED = int(ExecutionKind.TRADED)
+_TRADED, _AMENDED = int(ExecutionKind.TRADED), int(ExecutionKind.AMENDED)
 _STATUS_OF_END = {
     int(ExecutionKind.CANCELLED): OrderStatus.CANCELLED,
     int(ExecutionKind.EXPIRED): OrderStatus.EXPIRED,
@@ -73,6 +73,8 @@ class Account:
                 self.cash_ticks -= sign * quantity_lots * price_ticks
                 order.leaves_lots = leaves_lots
                 order.status = OrderStatus.PARTIALLY_FILLED if leaves_lots else OrderStatus.FILLED
+            elif kind == _AMENDED:
+                order.price_ticks, order.quantity_lots, order.leaves_lots = price_ticks, quantity_lots, leaves_lots
             elif kind in _STATUS_OF_END and leaves_lots:
                 order.leaves_lots = leaves_lots  # a part of it was taken off
             elif kind in _STATUS_OF_END:

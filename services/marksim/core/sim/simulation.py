@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
 
 from marksim.core.agents import AgentSpec
 from marksim.core.book.book import OrderBook
 from marksim.core.feed.ticks import TickBuilder
 from marksim.core.sim.engine import AsyncTimeEngine, SymbolOutcome
-from marksim.core.types import BookOutput, Instrument, Tick
+from marksim.core.types import COMMAND, BookOutput, Instrument, Tick
+
+_NO_COMMANDS: Final = np.zeros(0, COMMAND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +43,18 @@ class Simulation:
         self.window = -1
 
     def run(self, until_ns: int) -> Iterator[SymbolWindow]:
-        """Run every window that ends by `until_ns`; yield what happened to each symbol that had commands, in order."""
+        """Run every window that ends by `until_ns`; yield what commands and expiries did to each symbol, in order."""
         engine = self.engine
         last = (until_ns - engine.start_ns) // engine.lookahead_ns - 1
         while (window := self._next_window()) is not None and window <= last:
             self.window = window
             outcomes = {}
-            for symbol, commands in engine.collect(window).items():
-                output = self.books[symbol].apply(commands)
+            commands, end_ns = engine.collect(window), engine.start_ns + (window + 1) * engine.lookahead_ns
+            for symbol, book in self.books.items():
+                expiry_ns = book.next_expiry_ns
+                if symbol not in commands and (expiry_ns is None or expiry_ns >= end_ns):
+                    continue
+                output = book.apply(commands.get(symbol, _NO_COMMANDS), end_ns)
                 tick = self.ticks[symbol].update(output)
                 outcomes[symbol] = SymbolOutcome(output.executions, tick)
                 yield SymbolWindow(window, symbol, output, tick)
@@ -53,7 +62,8 @@ class Simulation:
         self.window = max(self.window, last)
 
     def _next_window(self) -> int | None:
-        due_ns = self.engine.next_due_ns
+        due = [self.engine.next_due_ns, *(book.next_expiry_ns for book in self.books.values())]
+        due_ns = min((time_ns for time_ns in due if time_ns is not None), default=None)
         if due_ns is None:
             return None
         return max(self.window + 1, (due_ns - self.engine.start_ns) // self.engine.lookahead_ns)

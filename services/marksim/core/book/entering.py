@@ -1,0 +1,133 @@
+"""Whether the book takes a command: the checks in the order that `reference.py` states."""
+
+from marksim.core.book.compiled import compiled
+from marksim.core.book.names import find_slot
+from marksim.core.book.rules import MAX_ICEBERG_PARTS
+from marksim.core.book.taking import takes_at
+from marksim.core.book.words import (
+    AT_THE_OPEN,
+    BELOW_MIN_NOTIONAL,
+    BOOK_FULL,
+    BUY,
+    DECREMENT,
+    DUPLICATE_ORDER_ID,
+    FOK,
+    GTC,
+    GTD,
+    HAS_EXPIRED,
+    INVALID_PRICE,
+    INVALID_QUANTITY,
+    INVALID_SIDE,
+    INVALID_TERMS,
+    IOC,
+    LIMIT,
+    MARKET,
+    PRICE_BAND,
+    SELL,
+    SLIDE,
+    UNSPECIFIED,
+    UNSUPPORTED,
+    WOULD_TAKE,
+    Book,
+    Row,
+)
+
+
+@compiled
+def may_rest(command: Row) -> bool:
+    """Whether what is left of a new order rests."""
+    return bool(command.order_type == LIMIT and command.time_in_force not in (IOC, FOK))
+
+
+@compiled
+def why_not_its_terms(command: Row) -> int:
+    """The first check of a new order's terms that fails, or UNSPECIFIED."""
+    limit = command.order_type == LIMIT
+    life, post_only = command.time_in_force, command.post_only
+    if not (limit or command.order_type == MARKET) or command.stop_price_ticks != 0 or life == AT_THE_OPEN:
+        return UNSUPPORTED
+    if life > AT_THE_OPEN or post_only > SLIDE or command.self_trade_prevention > DECREMENT:
+        return INVALID_TERMS
+    rests = may_rest(command)
+    if (not rests and (post_only != 0 or command.display_lots != 0)) or (not limit and life in (GTC, GTD)):
+        return INVALID_TERMS
+    if (post_only != 0 and command.min_quantity_lots != 0) or (life == GTD) != (command.expire_time_ns > 0):
+        return INVALID_TERMS
+    if command.expire_time_ns < 0:
+        return INVALID_TERMS
+    return UNSPECIFIED
+
+
+@compiled
+def parts_fit(quantity: int, smallest: int, display: int) -> bool:
+    """Whether an order may be made of such parts."""
+    if smallest < 0 or smallest > quantity or display < 0 or display > quantity:
+        return False
+    return display == 0 or quantity <= MAX_ICEBERG_PARTS * display
+
+
+@compiled
+def why_not_its_price(book: Book, side: int, price: int, slid: int, quantity: int, post_only: int) -> int:
+    """The first check of a limit price that fails, or UNSPECIFIED."""
+    state = book.state
+    if price <= 0:
+        return INVALID_PRICE
+    if price < state.min_price_ticks or price > state.max_price_ticks:
+        return PRICE_BAND
+    if post_only != 0 and takes_at(book, side, slid):
+        return WOULD_TAKE
+    # price * quantity could overflow; the quotient, rounded up, cannot.
+    if state.min_notional > 0 and slid <= (state.min_notional - 1) // quantity:
+        return BELOW_MIN_NOTIONAL
+    return UNSPECIFIED
+
+
+@compiled
+def why_not(book: Book, command: Row, slid: int) -> int:
+    """The first check of a new order that fails, or UNSPECIFIED."""
+    state = book.state
+    reason = why_not_its_terms(command)
+    if reason != UNSPECIFIED:
+        return reason
+    if command.side not in (BUY, SELL):
+        return INVALID_SIDE
+    price, quantity = command.price_ticks, command.quantity_lots
+    if quantity < state.min_quantity_lots or quantity > state.max_quantity_lots:
+        return INVALID_QUANTITY
+    if not parts_fit(quantity, command.min_quantity_lots, command.display_lots):
+        return INVALID_QUANTITY
+    if command.order_type == LIMIT:
+        reason = why_not_its_price(book, command.side, price, slid, quantity, command.post_only)
+        if reason != UNSPECIFIED:
+            return reason
+    elif price != 0:
+        return INVALID_PRICE
+    if command.time_in_force == GTD and command.expire_time_ns <= command.time_ns:
+        return HAS_EXPIRED
+    if find_slot(book.orders, book.names, command.account, command.serial) != 0:
+        return DUPLICATE_ORDER_ID
+    if may_rest(command) and state.order_count >= state.max_orders:
+        return BOOK_FULL
+    return UNSPECIFIED
+
+
+@compiled
+def why_not_amend(book: Book, command: Row, order: Row, price: int, slid: int, quantity: int) -> int:
+    """The first check of an amendment that fails, or UNSPECIFIED; price and quantity are what the order would have."""
+    state = book.state
+    if command.time_in_force != 0 or command.min_quantity_lots != 0 or command.stop_price_ticks != 0:
+        return INVALID_TERMS
+    if command.display_lots != 0 or command.expire_time_ns != 0:
+        return INVALID_TERMS
+    if command.post_only > SLIDE or command.self_trade_prevention > DECREMENT:
+        return INVALID_TERMS
+    if quantity < state.min_quantity_lots or quantity > state.max_quantity_lots:
+        return INVALID_QUANTITY
+    if order.display_lots != 0 and quantity > MAX_ICEBERG_PARTS * order.display_lots:
+        return INVALID_QUANTITY
+    reason = why_not_its_price(book, order.side, price, slid, quantity, command.post_only)
+    if reason != UNSPECIFIED:
+        return reason
+    if command.serial != command.target_serial and find_slot(book.orders, book.names, command.account, command.serial) != 0:
+        return DUPLICATE_ORDER_ID
+    return UNSPECIFIED
