@@ -15,7 +15,7 @@ from google.protobuf.internal import api_implementation
 from google.protobuf.message import Message
 
 from marksim.core.errors import InvalidInput
-from marksim.core.types import MAX_PRICE_TICKS, MAX_QUANTITY_LOTS, Instrument, Records, SessionState, Tick
+from marksim.core.types import MAX_PRICE_TICKS, MAX_QUANTITY_LOTS, Instrument, Records, SessionState, StopTrigger, Tick
 from marksim.v1 import orderbook_pb2
 from marksim.v1 import types_pb2 as pb
 
@@ -130,6 +130,7 @@ def instrument_to_proto(instrument: Instrument) -> pb.Instrument:
         reference_price_ticks=instrument.reference_price_ticks,
         shard=instrument.shard,
         market_protection_ticks=instrument.market_protection_ticks,
+        stop_trigger=enum_value(instrument.stop_trigger),
     )
 
 
@@ -150,6 +151,7 @@ def instrument_from_proto(message: pb.Instrument) -> Instrument:
         taker_fee_ppm=message.taker_fee_ppm,
         shard=message.shard,
         market_protection_ticks=message.market_protection_ticks,
+        stop_trigger=StopTrigger(message.stop_trigger),
     )
 
 

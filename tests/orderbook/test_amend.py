@@ -185,3 +185,77 @@ async def test_amendments_and_mass_cancels_count_towards_the_queue() -> None:
             assert (await refused(call))[:2] == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")
         await engine.window(0)
         assert (await task).order.status == OPEN
+
+
+async def test_an_amendment_sent_again_has_no_second_effect(market: Market) -> None:
+    """While it waits, and after it was done: the same window and fills. With other contents its name is taken."""
+    engine = await opened(market, 0, limit(1, Side.SELL, 100_010, 4))
+    first = amending(market, new_client_order_id="two", price="50005")
+    await market.queued(1)
+    second = amending(market, new_client_order_id="two", price="50005")
+    await engine.window(1)
+    answers = [await first, await second, await amending(market, new_client_order_id="two", price="50005")]
+    assert {(answer.window, len(answer.fills), answer.order.leaves_quantity) for answer in answers} == {(1, 1, "0.006")}
+    other = pb.AmendOrderRequest(**name("one"), new_client_order_id="two", price="40000")
+    code, _, text = await refused(market.stub.AmendOrder(other))
+    assert code == grpc.StatusCode.INVALID_ARGUMENT and "has used it before" in text
+
+
+async def test_a_name_of_an_order_that_ended_with_it_leads_nowhere(market: Market) -> None:
+    """4 of 10 lots have traded, so a total of 3 cancels the rest: the order never got the name, and it is free."""
+    engine = await opened(market, 0, limit(1, Side.SELL, 100_000, 4))
+    task = amending(market, quantity="0.003", new_client_order_id="two")
+    await market.queued(1)
+    await engine.window(1)
+    assert (await task).order.client_order_id == "one"
+    assert (await refused(market.stub.GetOrder(pb.GetOrderRequest(**name("two")))))[0] == grpc.StatusCode.NOT_FOUND
+
+
+async def test_an_order_answers_to_its_last_names(market: Market) -> None:
+    """Its first, and as many as are kept; one that was given long ago is forgotten."""
+    engine = await opened(market)
+    for number in range(20):
+        task = amending(market, new_client_order_id=f"n{number}")
+        await market.queued(1)
+        await engine.window(number + 1)
+        await task
+    for known in ("one", "n5", "n19"):
+        assert (await market.stub.GetOrder(pb.GetOrderRequest(**name(known)))).order.client_order_id == "n19"
+    assert (await refused(market.stub.GetOrder(pb.GetOrderRequest(**name("n4")))))[0] == grpc.StatusCode.NOT_FOUND
+
+
+async def test_fills_of_an_amendment_are_in_its_answer_alone(market: Market) -> None:
+    """Order and amendment in one window: nobody who adds up both answers counts a fill twice."""
+    engine = await market.engine()
+    await engine.window(0, limit(1, Side.SELL, 100_010, 4))
+    order = market.submitting()
+    await market.queued(1)
+    amendment = amending(market, price="50005")
+    await market.queued(2)
+    await engine.window(1)
+    assert (len((await order).fills), len((await amendment).fills)) == (0, 1)
+
+
+async def test_a_stranger_cannot_name_an_account_as_group(market: Market) -> None:
+    """An account without a group is its own, which no name of a group is: nobody else's order touches it."""
+    engine = await opened(market)
+    task = market.submitting(
+        "theirs", account="mallory", side=Side.SELL, self_trade_group="alice", self_trade_prevention=2, time_in_force=2
+    )
+    await market.queued(1)
+    await engine.window(1)
+    assert (await task).order.filled_quantity == "0.010"
+
+
+async def test_an_order_still_waits_when_its_amendment_is_given_up(market: Market) -> None:
+    """Pausing refuses what did not ask to be queued; who asks for the order again waits for it as before."""
+    engine = await market.engine()
+    order = market.submitting(queue_while_paused=True)
+    await market.queued(1)
+    amendment = asyncio.ensure_future(refused(market.stub.AmendOrder(pb.AmendOrderRequest(**name("one"), price="49000"))))
+    await market.queued(2)
+    await engine.pause()
+    assert (await amendment)[:2] == (NOT_NOW, "MARKET_PAUSED")
+    again = market.submitting(queue_while_paused=True)
+    await engine.window(0)
+    assert {(await answer).window for answer in (order, again)} == {0}

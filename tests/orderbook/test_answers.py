@@ -7,10 +7,13 @@ from typing import Any
 import grpc
 import pytest
 
-from marksim.core.types import Liquidity, OrderType, Side, TimeInForce
+from marksim.core.book.resting import DEFAULT_MAX_ORDERS
+from marksim.core.book.rules import MAX_REFILLS
+from marksim.core.types import EXECUTION, TRADE, Liquidity, OrderType, Side, TimeInForce
 from marksim.orderbook.order_entry import fill_to_proto, order_to_proto
 from marksim.orderbook.outside import Account, OutsideOrder, OwnFill, account_number
 from marksim.orderbook.servicer import MAX_LIMIT
+from marksim.runtime.channel import MAX_ANSWER_BYTES
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import types_pb2
 from tests.orderbook.market import SYMBOL, Engine, Market, limit, order_request, refused
@@ -123,3 +126,9 @@ async def test_refusals_do_not_repeat_all_that_was_said(market: Market, rpc: str
     """An error travels in metadata, of which clients take 8 KiB: a name that is too long is shown in part."""
     code, _, message = await refused(getattr(market.stub, rpc)(request_))
     assert code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND) and len(message) < 300
+
+
+def test_what_one_order_can_do_fits_a_message() -> None:
+    """A sweep of a full book with all the refills that it may have, as executions and trades of one frame."""
+    rows = DEFAULT_MAX_ORDERS + 2 * MAX_REFILLS
+    assert rows * (EXECUTION.itemsize + TRADE.itemsize) < MAX_ANSWER_BYTES

@@ -296,6 +296,26 @@ async def test_an_order_expires_in_a_window_without_commands(market: Market) -> 
     assert (order.status, order.updated_time_ns) == (types_pb2.ORDER_STATUS_EXPIRED, START_NS + 75_000_000)
 
 
+async def test_a_stop_waits_for_its_price(market: Market) -> None:
+    """It is PENDING until the trade that triggers it, and is amended and cancelled meanwhile like any other."""
+    engine = await market.engine()
+    stop: dict[str, Any] = {"order_type": types_pb2.ORDER_TYPE_STOP_LIMIT, "stop_price": "50001", "price": "50002"}
+    task, other = market.submitting(**stop), market.submitting("other", **stop)
+    await market.queued(2)
+    await engine.window(0)
+    assert {(await waiting).order.status for waiting in (task, other)} == {types_pb2.ORDER_STATUS_PENDING}
+    cancel = asyncio.ensure_future(market.stub.CancelOrder(pb.CancelOrderRequest(**name("other"))))
+    await market.queued(1)
+    await engine.window(1, limit(1, Side.SELL, 100_003, 3), limit(2, Side.BUY, 100_003, 1))
+    assert (await cancel).order.status == types_pb2.ORDER_STATUS_CANCELLED
+    order = (await market.stub.GetOrder(pb.GetOrderRequest(**name()))).order
+    assert (order.status, order.filled_quantity, order.price) == (
+        types_pb2.ORDER_STATUS_PARTIALLY_FILLED,
+        "0.002",
+        "50002.00",
+    )
+
+
 async def test_accounts_of_a_group_do_not_trade_with_each_other(market: Market) -> None:
     """What is taken off both leaves the larger one open, with what is left of it."""
     engine = await market.engine()
@@ -339,7 +359,7 @@ async def test_accounts_of_a_group_do_not_trade_with_each_other(market: Market) 
         ({"order_type": types_pb2.ORDER_TYPE_MARKET, "price": "", "time_in_force": 1}, "time_in_force is GTC"),
         (
             {"order_type": types_pb2.ORDER_TYPE_MARKET, "price": "", "post_only": 1},
-            "post_only is set: a market order only takes",
+            "post_only is set: a MARKET order takes",
         ),
         ({"time_in_force": types_pb2.TIME_IN_FORCE_FOK, "post_only": 2}, "post_only is set: an IOC or FOK order only takes"),
         ({"min_quantity": "0.001", "post_only": 1}, "min_quantity is set: a post-only order trades nothing at once"),
@@ -358,8 +378,16 @@ async def test_accounts_of_a_group_do_not_trade_with_each_other(market: Market) 
         ({"display_quantity": "0"}, "display_quantity is 0: it must be greater than zero"),
         (
             {"display_quantity": "0.001", "time_in_force": types_pb2.TIME_IN_FORCE_IOC},
-            "only an order that rests shows a part",
+            "only a limit order that rests shows a part",
         ),
+        ({"stop_price": "50000"}, "stop_price is set: only a STOP or STOP_LIMIT order"),
+        ({"order_type": 3, "price": "", "stop_price": ""}, "stop_price is empty"),
+        ({"order_type": 3, "price": "", "stop_price": "50000.3"}, "stop_price is 50000.3, no multiple of the tick size"),
+        ({"order_type": 3, "stop_price": "50000"}, "price is '50000': leave it empty"),
+        ({"order_type": 4, "price": "", "stop_price": "50000"}, "price is empty"),
+        ({"order_type": 3, "price": "", "stop_price": "50000", "time_in_force": 2}, "time_in_force is IOC: a stop waits"),
+        ({"order_type": 4, "stop_price": "50000", "min_quantity": "0.001"}, "min_quantity is set: a stop trades nothing"),
+        ({"order_type": 4, "stop_price": "50000", "post_only": 1}, "post_only is set: a STOP_LIMIT order takes"),
         ({"self_trade_group": "desk"}, "self_trade_group is set without self_trade_prevention"),
         ({"self_trade_group": "a b", "self_trade_prevention": 1}, "self_trade_group is 'a b'"),
         ({"account": ""}, "account is ''"),
@@ -378,10 +406,7 @@ async def test_bad_input_names_the_field_and_the_fix(market: Market, changed: di
 @pytest.mark.parametrize(
     ("changed", "field"),
     [
-        ({"order_type": types_pb2.ORDER_TYPE_STOP}, "order_type"),
-        ({"order_type": types_pb2.ORDER_TYPE_STOP_LIMIT}, "order_type"),
         ({"time_in_force": types_pb2.TIME_IN_FORCE_AT_THE_OPEN}, "time_in_force"),
-        ({"stop_price": "1"}, "stop_price"),
     ],
 )
 async def test_what_the_book_cannot_do_yet_is_unimplemented(market: Market, changed: dict[str, Any], field: str) -> None:

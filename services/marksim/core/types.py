@@ -130,6 +130,14 @@ class Liquidity(IntEnum):
     TAKER = 2
 
 
+class StopTrigger(IntEnum):
+    """What a stop looks at; UNSPECIFIED means the last trade."""
+
+    UNSPECIFIED = 0
+    LAST_TRADE = 1
+    QUOTE = 2
+
+
 class SessionState(IntEnum):
     UNSPECIFIED = 0
     PRE_OPEN = 1
@@ -241,6 +249,7 @@ class Instrument:
     min_notional: Fraction = Fraction(0)
     market_protection_ticks: int = 0
     """How far from the best price that it meets a market order may trade; 0 means anywhere inside the bands."""
+    stop_trigger: StopTrigger = StopTrigger.UNSPECIFIED
     maker_fee_ppm: int = 0
     taker_fee_ppm: int = 0
     shard: int = 0
@@ -271,6 +280,6 @@ class BookOutput:
     executions: Records
     """dtype EXECUTION: every order event."""
     quotes: Records
-    """dtype QUOTE: at most one a command, only where the best price or size really changed."""
+    """dtype QUOTE: at most one a command, expiry or triggered order, only where the best price or size really changed."""
     depth: Records
     """dtype DEPTH: one a changed level and command, after the command."""

@@ -19,11 +19,13 @@ from marksim.codec import (
 from marksim.core.book.rules import MAX_ICEBERG_PARTS
 from marksim.core.errors import InvalidInput, NotFound, NotNow, Unsupported
 from marksim.core.types import Instrument, OrderType, PostOnly, Reason, SelfTradePrevention, Side, TimeInForce
-from marksim.orderbook.outside import Account, OutsideOrder, OwnFill, account_number
+from marksim.orderbook.outside import Account, OutsideOrder, OwnFill, group_number
 from marksim.orderbook.sequencing import Sequencer
+from marksim.orderbook.waiting import Waiting
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import types_pb2
 
+STOPS: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
 NAME: Final = re.compile(r"[A-Za-z0-9._:/-]{1,36}", re.ASCII)
 
 
@@ -67,10 +69,11 @@ class OrderEntry:
             raise _invalid("side", "is missing: give SIDE_BUY or SIDE_SELL")
         order_type = OrderType(request.order_type)
         lots = parse_quantity(request.quantity, instrument)
-        if order_type == OrderType.LIMIT:
+        if order_type in (OrderType.LIMIT, OrderType.STOP_LIMIT):
             ticks = parse_price(request.price, instrument)
         else:
             ticks = _no_price(request)
+        stop_ticks = parse_price(request.stop_price, instrument, "stop_price") if order_type in STOPS else 0
         smallest = _part(request, "min_quantity", lots, instrument)
         shown = _part(request, "display_quantity", lots, instrument)
         if shown and lots > MAX_ICEBERG_PARTS * shown:
@@ -94,9 +97,10 @@ class OrderEntry:
             display_lots=shown,
             min_quantity_lots=smallest,
             expire_time_ns=request.expire_time_ns,
+            stop_price_ticks=stop_ticks,
             post_only=PostOnly(request.post_only),
             self_trade_prevention=SelfTradePrevention(request.self_trade_prevention),
-            self_trade_group=account_number(request.self_trade_group) if request.self_trade_group else 0,
+            self_trade_group=group_number(request.self_trade_group) if request.self_trade_group else 0,
         )
         outside.enqueue(order, request.queue_while_paused)
         return await self._as_it_is(order)
@@ -122,20 +126,22 @@ class OrderEntry:
         quantity = parse_quantity(request.quantity, order.instrument) if request.quantity else 0
         if name:
             check_name(name, "new_client_order_id")
-        if name == order.client_order_id and order.waiting is None and request.client_order_id != name:
-            # Sent again: it has been done.
-            return Outcome(order, self._run(), order.window), []
         if not (price or quantity or name):
             raise _invalid("price", "is empty, like quantity and new_client_order_id: give at least one of them")
-        if name == order.client_order_id:
-            name = ""
+        before = order.amendments.get(name)
+        if before is not None and (before.price_ticks, before.quantity_lots) == (price, quantity):
+            # Sent again: it has no second effect.
+            return await self._amended(order, before)
         if name and self._sequencer.outside.find(request.account, request.symbol, name) is not None:
             raise _invalid("new_client_order_id", f"is {name!r}: the account has used it before, give another")
         if not order.is_open:
             raise _closed(order)
         self._sequencer.check_open_for_outside(request.queue_while_paused)
-        run = self._run()
         waiting = self._sequencer.outside.enqueue_amend(order, price, quantity, name, request.queue_while_paused)
+        return await self._amended(order, waiting)
+
+    async def _amended(self, order: OutsideOrder, waiting: Waiting) -> tuple[Outcome, list[OwnFill]]:
+        run = self._run()
         window = await asyncio.shield(waiting.done)
         if waiting.refused == Reason.UNKNOWN_ORDER:
             raise _closed(order)
@@ -150,7 +156,9 @@ class OrderEntry:
         account = self.account(request.account, request.symbol)
         symbols = (request.symbol,) if request.symbol else tuple(self._sequencer.instruments)
         run = self._run()
-        if account is None:
+        opened = {order.instrument.symbol for order in account.orders.values() if order.is_open} if account else set()
+        symbols = tuple(symbol for symbol in symbols if symbol in opened)
+        if account is None or not symbols:
             return [], run, -1
         self._sequencer.check_open_for_outside(request.queue_while_paused)
         outside = self._sequencer.outside
@@ -254,35 +262,41 @@ def _check_terms(request: pb.SubmitOrderRequest) -> None:
         request.self_trade_prevention, dict(types_pb2.SelfTradePrevention.items()), "self_trade_prevention"
     )
     if order_type == OrderType.UNSPECIFIED:
-        raise _invalid("order_type", "is missing: give ORDER_TYPE_LIMIT or ORDER_TYPE_MARKET")
-    if order_type not in (OrderType.LIMIT, OrderType.MARKET):
-        raise _unsupported("order_type", "this book does limit and market orders only")
+        raise _invalid("order_type", "is missing: give ORDER_TYPE_LIMIT, MARKET, STOP or STOP_LIMIT")
     if force == TimeInForce.AT_THE_OPEN:
         raise _unsupported("time_in_force", "this book has no auctions yet: give GTC, GTD, IOC or FOK")
-    if request.stop_price:
-        raise _unsupported("stop_price", "this book does not do it yet, leave it out")
-    if force == TimeInForce.GTD and request.expire_time_ns <= 0:
-        raise _invalid(
-            "expire_time_ns", f"is {request.expire_time_ns}: say when, in nanoseconds since 1970 of simulated time"
-        )
-    if force != TimeInForce.GTD and request.expire_time_ns:
-        raise _invalid("expire_time_ns", "is set: only TIME_IN_FORCE_GTD has an end, give that or leave it out")
-    immediate = force in (TimeInForce.IOC, TimeInForce.FOK)
-    if order_type == OrderType.MARKET and force in (TimeInForce.GTC, TimeInForce.GTD):
-        name = TimeInForce(force).name
-        raise _invalid("time_in_force", f"is {name}: a market order never rests, leave it out or give TIME_IN_FORCE_IOC")
-    if request.display_quantity and (order_type == OrderType.MARKET or immediate):
-        raise _invalid("display_quantity", "is set: only an order that rests shows a part, leave it out")
-    if post_only and order_type == OrderType.MARKET:
-        raise _invalid("post_only", "is set: a market order only takes, leave it out")
-    if post_only and immediate:
-        raise _invalid("post_only", "is set: an IOC or FOK order only takes, leave it out or give TIME_IN_FORCE_GTC")
-    if post_only and request.min_quantity:
-        raise _invalid("min_quantity", "is set: a post-only order trades nothing at once, leave it out")
     if request.self_trade_group:
         check_name(request.self_trade_group, "self_trade_group")
         if not prevention:
             raise _invalid("self_trade_group", "is set without self_trade_prevention: say what is to happen in a self-trade")
+    _check_time_in_force(request, OrderType(order_type), TimeInForce(force))
+    if request.stop_price and order_type not in STOPS:
+        raise _invalid("stop_price", "is set: only a STOP or STOP_LIMIT order waits for a price, leave it out")
+    if request.min_quantity and order_type in STOPS:
+        raise _invalid("min_quantity", "is set: a stop trades nothing when it comes, leave it out")
+    immediate = force in (TimeInForce.IOC, TimeInForce.FOK)
+    if request.display_quantity and (order_type != OrderType.LIMIT or immediate):
+        raise _invalid("display_quantity", "is set: only a limit order that rests shows a part, leave it out")
+    if post_only and order_type != OrderType.LIMIT:
+        raise _invalid("post_only", f"is set: a {OrderType(order_type).name} order takes, leave it out")
+    if post_only and immediate:
+        raise _invalid("post_only", "is set: an IOC or FOK order only takes, leave it out or give TIME_IN_FORCE_GTC")
+    if post_only and request.min_quantity:
+        raise _invalid("min_quantity", "is set: a post-only order trades nothing at once, leave it out")
+
+
+def _check_time_in_force(request: pb.SubmitOrderRequest, order_type: OrderType, force: TimeInForce) -> None:
+    """Raise InvalidInput where it does not go with the order type or with the time of the end."""
+    if force == TimeInForce.GTD and request.expire_time_ns <= 0:
+        problem = f"is {request.expire_time_ns}: say when, in nanoseconds since 1970 of simulated time"
+        raise _invalid("expire_time_ns", problem)
+    if force != TimeInForce.GTD and request.expire_time_ns:
+        raise _invalid("expire_time_ns", "is set: only TIME_IN_FORCE_GTD has an end, give that or leave it out")
+    name = force.name
+    if order_type == OrderType.MARKET and force in (TimeInForce.GTC, TimeInForce.GTD):
+        raise _invalid("time_in_force", f"is {name}: a market order never rests, leave it out or give TIME_IN_FORCE_IOC")
+    if order_type == OrderType.STOP and force in (TimeInForce.IOC, TimeInForce.FOK):
+        raise _invalid("time_in_force", f"is {name}: a stop waits for its price, leave it out or give TIME_IN_FORCE_GTD")
 
 
 def _part(request: pb.SubmitOrderRequest, field: str, whole: int, instrument: Instrument) -> int:
@@ -296,7 +310,7 @@ def _part(request: pb.SubmitOrderRequest, field: str, whole: int, instrument: In
 
 def _no_price(request: pb.SubmitOrderRequest) -> int:
     if request.price:
-        raise _invalid("price", f"is {request.price[:40]!r}: leave it empty, a market order has none")
+        raise _invalid("price", f"is {request.price[:40]!r}: leave it empty, a market or stop order has none")
     return 0
 
 

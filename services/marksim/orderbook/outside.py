@@ -2,7 +2,7 @@
 
 Policy of the bounds: an account keeps its last 10,000 closed orders and 1,000 fills, an order the first 1,000 fills of its
 first window; over all accounts the oldest closed order gives way. A new account takes the place of the longest idle one
-that has nothing open; if all have, it is refused.
+that has nothing open; if all have, it is refused. An order answers to its first name and the last 15 that amendments gave.
 """
 
 import asyncio
@@ -33,7 +33,13 @@ from marksim.orderbook.waiting import Answers, Waiting, command_rows
 
 CLOSED_ORDERS: Final = 10_000
 FILLS: Final = 1_000
+NAMES: Final = 16
 OPEN: Final = (OrderStatus.PENDING, OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
+
+
+def group_number(name: str) -> int:
+    """The number of a self-trade group: negative, so that it is never that of an account, which is its own group."""
+    return -account_number(name)
 
 
 def account_number(name: str) -> int:
@@ -108,6 +114,7 @@ class OutsideOrder:
     display_lots: int = 0
     min_quantity_lots: int = 0
     expire_time_ns: int = 0
+    stop_price_ticks: int = 0
     post_only: PostOnly = PostOnly.UNSPECIFIED
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.UNSPECIFIED
     self_trade_group: int = 0
@@ -125,6 +132,8 @@ class OutsideOrder:
     first_fills: list[OwnFill] = field(default_factory=list)
     waiting: Waiting | None = None
     """The command about it that was sent last, until its window is done."""
+    amendments: dict[str, Waiting] = field(default_factory=dict)
+    """Those that gave it a name, by that name."""
     amending: Waiting | None = None
     """The amendment that the present window has answered, for what it trades."""
 
@@ -214,6 +223,7 @@ class Outside:
         waiting.price_ticks, waiting.quantity_lots, waiting.new_name = price, quantity, new_name
         if new_name:
             order.account.renamed[order.instrument.symbol, new_name] = order
+            order.amendments[new_name] = waiting
         return waiting
 
     def enqueue_mass_cancel(self, account: Account, symbols: tuple[str, ...], side: Side, while_paused: bool) -> Waiting:
@@ -259,7 +269,8 @@ class Outside:
                 order.amending = None
                 if order.waiting is waiting:
                     order.waiting = None
-                if waiting.refused:
+                if waiting.new_name not in order.names:
+                    # It was refused, or the order ended with it.
                     self._forget_name(waiting)
             if not waiting.done.done():
                 waiting.done.set_result(window)
@@ -276,8 +287,9 @@ class Outside:
         self._queue = [waiting for waiting in self._queue if waiting.order not in gone]
         for waiting in failed:
             self._forget_name(waiting)
-            if waiting.order is not None and waiting.order.waiting is waiting:
-                waiting.order.waiting = None
+            if waiting.order is not None:
+                left = [other for other in self._queue if other.order is waiting.order]
+                waiting.order.waiting = left[-1] if left else None
         for order in gone:
             del order.account.orders[order.key]
             del self._by_serial[order.serial]
@@ -313,7 +325,7 @@ class Outside:
     def _forget_name(self, waiting: Waiting) -> None:
         """The name that an amendment was to give leads nowhere."""
         if waiting.order is not None and waiting.new_name:
-            waiting.account.renamed.pop((waiting.order.instrument.symbol, waiting.new_name), None)
+            self._drop_name(waiting.order, waiting.new_name)
 
     def _apply(self, window: int, row: dict[str, int]) -> None:
         order = self._by_serial.get(row["serial"]) if row["account"] >= OUTSIDE_ACCOUNTS_FROM else None
@@ -328,15 +340,21 @@ class Outside:
         elif order is not None:
             order.updated_ns = row["time_ns"]
             if kind == ExecutionKind.ACCEPTED:
-                order.status, order.order_id = OrderStatus.OPEN, row["order_id"]
+                # A stop waits on, for its price.
+                order.status = OrderStatus.PENDING if order.stop_price_ticks else OrderStatus.OPEN
+                order.order_id = row["order_id"]
                 order.accepted_ns, order.leaves_lots = row["time_ns"], row["leaves_lots"]
                 # It may have slid.
                 order.price_ticks = row["price_ticks"]
             elif kind == ExecutionKind.REJECTED:
                 self._close(order, OrderStatus.REJECTED, row["reason"])
+            elif kind == ExecutionKind.TRIGGERED:
+                order.status = OrderStatus.OPEN
             elif kind == ExecutionKind.AMENDED:
                 self._amended(order, row)
             elif kind == ExecutionKind.CANCELLED and row["leaves_lots"]:
+                # A part was taken off, which it was not sent for any more.
+                order.quantity_lots -= row["quantity_lots"]
                 order.leaves_lots = row["leaves_lots"]
             elif kind == ExecutionKind.CANCELLED:
                 if row["reason"] == Reason.REQUESTED:
@@ -351,6 +369,8 @@ class Outside:
         order.amending = self._answers.take(order, row)
         if order.amending is not None and order.amending.new_name:
             order.names.append(order.amending.new_name)
+            if len(order.names) > NAMES:
+                self._drop_name(order, order.names.pop(1))
 
     def _fill(self, window: int, order: OutsideOrder, row: dict[str, int], leaves: int, liquidity: Liquidity) -> None:
         price, lots = row["price_ticks"], row["quantity_lots"]
@@ -359,10 +379,9 @@ class Outside:
         order.filled_lots += lots
         order.notional += price * lots
         order.account.fills.append(fill)
-        if window == order.window and len(order.first_fills) < FILLS:
-            order.first_fills.append(fill)
-        if order.amending is not None and liquidity == Liquidity.TAKER and len(order.amending.fills) < FILLS:
-            order.amending.fills.append(fill)
+        answer = order.amending.fills if order.amending is not None else order.first_fills
+        if (order.amending is not None or window == order.window) and len(answer) < FILLS:
+            answer.append(fill)
         position = order.account.positions.setdefault(order.instrument.symbol, Position())
         sign = 1 if order.side == Side.BUY else -1
         position.lots += sign * lots
@@ -388,7 +407,11 @@ class Outside:
         self._by_serial.pop(order.serial, None)
         order.account.orders.pop(order.key, None)
         for name in order.names[1:]:
-            order.account.renamed.pop((order.instrument.symbol, name), None)
+            self._drop_name(order, name)
+
+    def _drop_name(self, order: OutsideOrder, name: str) -> None:
+        order.account.renamed.pop((order.instrument.symbol, name), None)
+        order.amendments.pop(name, None)
 
     def _forget_oldest(self) -> bool:
         while self._closed:

@@ -18,9 +18,11 @@ from marksim.core.types import (
     COMMAND,
     NS_PER_MINUTE,
     OUTSIDE_ACCOUNTS_FROM,
+    CommandKind,
     ExecutionKind,
     Instrument,
     Records,
+    TimeInForce,
 )
 from marksim.orderbook.listing import Listing
 from marksim.orderbook.outside import Outside
@@ -30,6 +32,8 @@ from marksim.v1 import orderbook_pb2 as pb
 
 ASIDE_COMMANDS: Final = 4_096
 """From so many commands on a window is applied in a thread, so that the event loop goes on: docs/decisions/0012."""
+WHOLE_BOOK: Final = 1_024
+"""Commands that take as long as one look at 100,000 orders does, some milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,9 @@ class WindowInput:
 
     @property
     def size(self) -> int:
-        """Commands in it."""
-        return sum(map(len, self.commands.values())) + sum(map(len, self.outside.values()))
+        """Commands in it, each that may have to look at a whole book counted as WHOLE_BOOK of them."""
+        parts = [*self.commands.values(), *self.outside.values()]
+        return sum(map(len, parts)) + WHOLE_BOOK * sum(map(_looks_at_all, parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,3 +328,11 @@ def paused_error() -> NotNow:
 
 def _facts(opened: pb.OpenRun | pb.RunStarted) -> tuple[int, int, int]:
     return opened.seed, opened.start_time_ns, opened.lookahead_ns
+
+
+def _looks_at_all(commands: Records) -> int:
+    """How many mass cancels, and orders that look for their own before they trade, are among them."""
+    kinds = commands["kind"]
+    looks = (kinds == CommandKind.NEW) & (commands["self_trade_prevention"] != 0)
+    looks &= (commands["time_in_force"] == TimeInForce.FOK) | (commands["min_quantity_lots"] != 0)
+    return int(np.count_nonzero(looks | (kinds == CommandKind.MASS_CANCEL)))

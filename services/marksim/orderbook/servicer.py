@@ -128,6 +128,9 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
     async def SubmitOrder(self, request: pb.SubmitOrderRequest, context: Context) -> pb.SubmitOrderResponse:
         with outside_call("SubmitOrder"):
             authorize(current_principal(), request.account, Action.TRADE)
+            if request.self_trade_group:
+                # Its members' orders may be cancelled by this one.
+                authorize(current_principal(), request.self_trade_group, Action.TRADE)
             outcome = await self._entry.submit(request)
         order = outcome.order
         fills = [fill_to_proto(fill) for fill in order.first_fills]

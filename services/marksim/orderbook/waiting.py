@@ -72,6 +72,7 @@ class Waiting:
             "display_lots": order.display_lots,
             "min_quantity_lots": order.min_quantity_lots,
             "expire_time_ns": order.expire_time_ns,
+            "stop_price_ticks": order.stop_price_ticks,
         }
 
 

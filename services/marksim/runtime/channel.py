@@ -9,7 +9,8 @@ from google.rpc import error_details_pb2, status_pb2
 
 from marksim.runtime.errors import DETAILS_KEY
 
-MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
+MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
+"""One order may trade with every other of a book, and a window's answer and frame have a row of each trade."""
 
 IDEMPOTENT: Final = {
     "marksim.v1.OrderBookService": (
@@ -45,7 +46,7 @@ CHANNEL_OPTIONS: Final[list[tuple[str, int | str]]] = [
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
     # A peer that restarts is back within seconds; the default waits up to two minutes between tries.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 2_000),

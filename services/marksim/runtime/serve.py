@@ -18,7 +18,6 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import REGISTRY, disable_created_metrics
 from prometheus_client.registry import Collector
 
-from marksim.runtime.channel import MAX_MESSAGE_BYTES
 from marksim.runtime.errors import ErrorInterceptor
 from marksim.runtime.http import HttpServer
 from marksim.runtime.logs import configure_logs, get_logger
@@ -38,8 +37,9 @@ TELEMETRY_NAME: Final = "marksim.v1.TelemetryService"
 STREAMS_END_S: Final = 0.3
 """What endless streams and calls in work are given after the service's own work has ended."""
 
+MAX_REQUEST_BYTES: Final = 64 * 1024 * 1024
 SERVER_OPTIONS: Final = [
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
     # Clients ping every 30 s; gRPC's default would answer that with GOAWAY "too many pings".
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     # Two servers on one port would share its calls at random; a port in use must be an error.

@@ -30,7 +30,7 @@ from marksim.core.agents.bounds import faults
 from marksim.core.book.rules import rules_of
 from marksim.core.book.state import allocate
 from marksim.core.errors import InvalidInput
-from marksim.core.types import NS_PER_MS, NS_PER_S, NS_PER_US, Instrument
+from marksim.core.types import NS_PER_MS, NS_PER_S, NS_PER_US, Instrument, StopTrigger
 
 _FIRST_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _START_BEFORE: Final = datetime(2201, 1, 1, tzinfo=UTC)
@@ -74,6 +74,8 @@ class InstrumentModel(_Model):
     max_quantity: DecimalText | None = None
     market_protection: DecimalText | None = None
     """How far from the best price that it meets a market order may trade; without it anywhere between min and max price."""
+    stop_trigger: Literal["last_trade", "quote"] = "last_trade"
+    """Whether stops look at the last trade, or at the best price that they would trade at."""
     maker_fee_ppm: int = Field(default=0, ge=-100_000, le=100_000)
     taker_fee_ppm: int = Field(default=0, ge=-100_000, le=100_000)
 
@@ -119,6 +121,7 @@ class InstrumentModel(_Model):
             min_quantity_lots=int(Fraction(self.min_quantity) / lot) if self.min_quantity else 1,
             max_quantity_lots=int(Fraction(self.max_quantity) / lot) if self.max_quantity else 1_000_000_000,
             market_protection_ticks=int(Fraction(self.market_protection) / tick) if self.market_protection else 0,
+            stop_trigger=StopTrigger[self.stop_trigger.upper()],
             maker_fee_ppm=self.maker_fee_ppm,
             taker_fee_ppm=self.taker_fee_ppm,
         )

@@ -105,6 +105,12 @@ class Liquidity(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LIQUIDITY_MAKER: _ClassVar[Liquidity]
     LIQUIDITY_TAKER: _ClassVar[Liquidity]
 
+class StopTrigger(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STOP_TRIGGER_UNSPECIFIED: _ClassVar[StopTrigger]
+    STOP_TRIGGER_LAST_TRADE: _ClassVar[StopTrigger]
+    STOP_TRIGGER_QUOTE: _ClassVar[StopTrigger]
+
 class SessionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SESSION_STATE_UNSPECIFIED: _ClassVar[SessionState]
@@ -184,6 +190,9 @@ ORDER_STATUS_EXPIRED: OrderStatus
 LIQUIDITY_UNSPECIFIED: Liquidity
 LIQUIDITY_MAKER: Liquidity
 LIQUIDITY_TAKER: Liquidity
+STOP_TRIGGER_UNSPECIFIED: StopTrigger
+STOP_TRIGGER_LAST_TRADE: StopTrigger
+STOP_TRIGGER_QUOTE: StopTrigger
 SESSION_STATE_UNSPECIFIED: SessionState
 SESSION_STATE_PRE_OPEN: SessionState
 SESSION_STATE_OPENING_AUCTION: SessionState
@@ -193,7 +202,7 @@ SESSION_STATE_CLOSING_AUCTION: SessionState
 SESSION_STATE_CLOSED: SessionState
 
 class Instrument(_message.Message):
-    __slots__ = ("symbol", "base_asset", "quote_asset", "tick_size", "lot_size", "min_quantity_lots", "max_quantity_lots", "min_notional", "min_price_ticks", "max_price_ticks", "maker_fee_ppm", "taker_fee_ppm", "reference_price_ticks", "shard", "market_protection_ticks")
+    __slots__ = ("symbol", "base_asset", "quote_asset", "tick_size", "lot_size", "min_quantity_lots", "max_quantity_lots", "min_notional", "min_price_ticks", "max_price_ticks", "maker_fee_ppm", "taker_fee_ppm", "reference_price_ticks", "shard", "market_protection_ticks", "stop_trigger")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     BASE_ASSET_FIELD_NUMBER: _ClassVar[int]
     QUOTE_ASSET_FIELD_NUMBER: _ClassVar[int]
@@ -209,6 +218,7 @@ class Instrument(_message.Message):
     REFERENCE_PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
     SHARD_FIELD_NUMBER: _ClassVar[int]
     MARKET_PROTECTION_TICKS_FIELD_NUMBER: _ClassVar[int]
+    STOP_TRIGGER_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     base_asset: str
     quote_asset: str
@@ -224,7 +234,8 @@ class Instrument(_message.Message):
     reference_price_ticks: int
     shard: int
     market_protection_ticks: int
-    def __init__(self, symbol: _Optional[str] = ..., base_asset: _Optional[str] = ..., quote_asset: _Optional[str] = ..., tick_size: _Optional[str] = ..., lot_size: _Optional[str] = ..., min_quantity_lots: _Optional[int] = ..., max_quantity_lots: _Optional[int] = ..., min_notional: _Optional[str] = ..., min_price_ticks: _Optional[int] = ..., max_price_ticks: _Optional[int] = ..., maker_fee_ppm: _Optional[int] = ..., taker_fee_ppm: _Optional[int] = ..., reference_price_ticks: _Optional[int] = ..., shard: _Optional[int] = ..., market_protection_ticks: _Optional[int] = ...) -> None: ...
+    stop_trigger: StopTrigger
+    def __init__(self, symbol: _Optional[str] = ..., base_asset: _Optional[str] = ..., quote_asset: _Optional[str] = ..., tick_size: _Optional[str] = ..., lot_size: _Optional[str] = ..., min_quantity_lots: _Optional[int] = ..., max_quantity_lots: _Optional[int] = ..., min_notional: _Optional[str] = ..., min_price_ticks: _Optional[int] = ..., max_price_ticks: _Optional[int] = ..., maker_fee_ppm: _Optional[int] = ..., taker_fee_ppm: _Optional[int] = ..., reference_price_ticks: _Optional[int] = ..., shard: _Optional[int] = ..., market_protection_ticks: _Optional[int] = ..., stop_trigger: _Optional[_Union[StopTrigger, str]] = ...) -> None: ...
 
 class CommandColumns(_message.Message):
     __slots__ = ("count", "time_ns", "account", "serial", "kind", "side", "order_type", "time_in_force", "post_only", "self_trade_prevention", "price_ticks", "stop_price_ticks", "quantity_lots", "display_lots", "min_quantity_lots", "expire_time_ns", "target_serial", "self_trade_group")

@@ -234,3 +234,12 @@ def test_a_mass_cancel_that_does_nothing_says_so(make_book: MakeBook, side: int,
     book = make_book()
     output = book.apply(batch(buy(99, 5, 1), cancel_all(account=2 if side == 0 else 1, side=side, serial=7)))
     assert rows(output.executions, *EVENT)[1:] == [(REFUSED, reason, 7, 0, 0, 0)] and book.order_count == 1
+
+
+def test_what_self_trade_prevention_took_off_counts_for_neither(make_book: MakeBook) -> None:
+    """4 of 10 were taken off and none traded: a total of 4 leaves 4."""
+    book = make_book()
+    book.apply(batch(sell(100, 10, 1), buy(100, 4, 2, self_trade_prevention=SelfTradePrevention.DECREMENT)))
+    assert (book.find(1, 1).quantity_lots, book.find(1, 1).leaves_lots) == (6, 6)
+    output = book.apply(batch(amend(1, quantity=4)))
+    assert rows(output.executions, *EVENT) == [(CHANGED, 0, 1, 100, 4, 4)]

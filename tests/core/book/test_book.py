@@ -89,3 +89,22 @@ def test_compilation_names_each_kernel() -> None:
     names: list[str] = []
     compile_kernels(names.append)
     assert names[0] == "book.apply_commands" and len(set(names)) == len(names)
+
+
+def test_what_will_be_refused_needs_no_room() -> None:
+    """A size beyond all limits is not taken for a sweep of the whole book."""
+    book = OrderBook(instrument())
+    book.apply(ladder(5_000))
+    before = book.memory_bytes
+    output = book.apply(batch(market(Side.SELL, 1 << 62, -1)))
+    assert output.executions["reason"].tolist() == [Reason.INVALID_QUANTITY] and book.memory_bytes == before
+
+
+def test_memory_for_the_rows_of_a_great_sweep_is_given_back() -> None:
+    """After the next batch of usual size."""
+    book = OrderBook(instrument(max_quantity_lots=1 << 40))
+    before = book.memory_bytes
+    book.apply(ladder(100_000))
+    rows = book.memory.executions.nbytes
+    book.apply(batch(buy(100, 5, -1)))
+    assert book.memory.executions.nbytes < rows / 100 and book.memory_bytes > before

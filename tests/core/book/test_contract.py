@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from marksim.core.errors import InvalidInput
-from marksim.core.types import ExecutionKind, OrderType, PostOnly, Reason, Side, TimeInForce
+from marksim.core.types import ExecutionKind, PostOnly, Reason, Side, TimeInForce
 from tests.core.book.commands import batch, buy, cancel, instrument, market, rows, sell
 
 MakeBook = Callable[..., Any]
@@ -116,7 +116,7 @@ REJECTIONS: list[tuple[dict[str, int], Reason]] = [
     (buy(100, 5, 1), Reason.DUPLICATE_ORDER_ID),
     (market(Side.BUY, 5, 1), Reason.DUPLICATE_ORDER_ID),
     (buy(100, 5, 2, order_type=0), Reason.UNSUPPORTED),
-    (buy(100, 5, 2, order_type=OrderType.STOP), Reason.UNSUPPORTED),
+    (buy(100, 5, 2, order_type=5), Reason.UNSUPPORTED),
     (buy(100, 5, 2, time_in_force=TimeInForce.AT_THE_OPEN), Reason.UNSUPPORTED),
     (market(Side.BUY, 5, 2, time_in_force=TimeInForce.GTC), Reason.INVALID_TERMS),
     (market(Side.BUY, 5, 2, post_only=PostOnly.REJECT), Reason.INVALID_TERMS),
@@ -126,13 +126,13 @@ REJECTIONS: list[tuple[dict[str, int], Reason]] = [
     (buy(100, 5, 2, post_only=PostOnly.SLIDE, time_in_force=TimeInForce.FOK), Reason.INVALID_TERMS),
     (buy(100, 5, 2, post_only=PostOnly.SLIDE, time_in_force=TimeInForce.IOC), Reason.INVALID_TERMS),
     (buy(100, 5, 2, post_only=PostOnly.REJECT, min_quantity_lots=2), Reason.INVALID_TERMS),
-    (buy(100, 5, 2, stop_price_ticks=1), Reason.UNSUPPORTED),
+    (buy(100, 5, 2, stop_price_ticks=1), Reason.INVALID_TERMS),
     (buy(100, 5, 2, min_quantity_lots=-1), Reason.INVALID_QUANTITY),
     (buy(100, 5, 2, min_quantity_lots=6), Reason.INVALID_QUANTITY),
     (buy(100, 5, 2, kind=0), Reason.UNSUPPORTED),
     (buy(100, 5, 2, kind=255), Reason.UNSUPPORTED),
     # Of several faults the first in the stated order is named.
-    (buy(-1, -1, 1, side=0, post_only=7, stop_price_ticks=1), Reason.UNSUPPORTED),
+    (buy(-1, -1, 1, side=0, post_only=7, order_type=0), Reason.UNSUPPORTED),
     (buy(-1, -1, 1, side=0, post_only=7), Reason.INVALID_TERMS),
     (buy(-1, -1, 1, side=0), Reason.INVALID_SIDE),
     (buy(-1, -1, 1), Reason.INVALID_QUANTITY),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from marksim.core.book.book import EARLIEST_NS, OrderBook
 from marksim.core.book.checks import violations
 from marksim.core.book.reference import ReferenceBook
-from marksim.core.types import COMMAND, Records
+from marksim.core.types import COMMAND, Records, StopTrigger
 from tests.core.book.commands import batch, instrument, same
 
 COUNT = 20_000
@@ -36,6 +36,8 @@ class Mix:
     mass_cancels: float = 0.0
     icebergs: float = 0.0
     expiring: float = 0.0
+    stops: float = 0.0
+    quote_triggers: bool = False
 
 
 MIXES = {
@@ -52,6 +54,28 @@ MIXES = {
     "icebergs that expire in depth": Mix(
         band=200, cancels=0.05, markets=0.02, serials=1 << 40, max_orders=1 << 20, icebergs=0.3, expiring=0.3, terms=0.2
     ),
+    "stops": Mix(band=20, cancels=0.15, markets=0.1, serials=5_000, max_orders=400, stops=0.4),
+    "stops in a thin market": Mix(band=60, cancels=0.2, markets=0.15, serials=60, max_orders=60, stops=0.5, amends=0.2),
+    "stops on quotes": Mix(
+        band=15, cancels=0.15, markets=0.1, serials=5_000, max_orders=400, stops=0.4, quote_triggers=True, expiring=0.3
+    ),
+    "cascades": Mix(band=400, cancels=0.02, markets=0.01, serials=1 << 40, max_orders=1 << 20, stops=0.6, terms=0.1),
+    "everything on quotes": Mix(
+        band=5,
+        cancels=0.1,
+        markets=0.05,
+        serials=300,
+        max_orders=400,
+        icebergs=0.3,
+        expiring=0.3,
+        terms=0.3,
+        amends=0.3,
+        mass_cancels=0.003,
+        invalid=0.02,
+        protection=4,
+        stops=0.3,
+        quote_triggers=True,
+    ),
     "everything": Mix(
         band=5,
         cancels=0.1,
@@ -65,6 +89,7 @@ MIXES = {
         mass_cancels=0.003,
         invalid=0.02,
         protection=4,
+        stops=0.3,
     ),
     "amends": Mix(band=6, cancels=0.1, markets=0.05, serials=400, max_orders=1_000, amends=0.4, mass_cancels=0.002),
     "amends with terms": Mix(
@@ -104,6 +129,7 @@ def stream(rng: np.random.Generator, mix: Mix, count: int) -> Records:
     commands["quantity_lots"] = rng.integers(2, 100, count)
     _add_terms(rng, mix, commands)
     _add_parts(rng, mix, commands)
+    _add_stops(rng, mix, commands)
     _add_amends(rng, mix, commands)
     for row in np.flatnonzero(rng.random(count) < mix.invalid):
         name = rng.choice(list(COMMAND.names or ()))
@@ -138,6 +164,22 @@ def _add_parts(rng: np.random.Generator, mix: Mix, commands: Records) -> None:
     commands["expire_time_ns"] = np.where(expiring, np.maximum(ends // 1_000_000, 1) * 1_000_000, 0)
 
 
+def _add_stops(rng: np.random.Generator, mix: Mix, commands: Records) -> None:
+    """Some of the orders that would take wait for a price instead, most of them for one that is not reached yet."""
+    count = len(commands)
+    stops = (commands["kind"] == 1) & (commands["post_only"] == 0) & (rng.random(count) < mix.stops)
+    limited = stops & (commands["order_type"] == 1) & (rng.random(count) < 0.6)
+    commands["order_type"] = np.where(limited, 4, np.where(stops, 3, commands["order_type"]))
+    plain = stops & ~limited
+    commands["price_ticks"] = np.where(plain, 0, commands["price_ticks"])
+    commands["display_lots"] = np.where(plain, 0, commands["display_lots"])
+    commands["min_quantity_lots"] = np.where(stops, 0, commands["min_quantity_lots"])
+    away = np.where(commands["side"] == 1, 1, -1) * rng.integers(-mix.band // 4, mix.band + 1, count)
+    commands["stop_price_ticks"] = np.where(stops, 1_000 + away, 0)
+    at_once = plain & ((commands["time_in_force"] == 2) | (commands["time_in_force"] == 3))
+    commands["time_in_force"] = np.where(at_once, 0, commands["time_in_force"])
+
+
 def _add_amends(rng: np.random.Generator, mix: Mix, commands: Records) -> None:
     """Some of the new orders become changes of lately used ones, and some of all commands mass cancels."""
     count = len(commands)
@@ -152,7 +194,7 @@ def _add_amends(rng: np.random.Generator, mix: Mix, commands: Records) -> None:
     commands["quantity_lots"] = np.where(amends & (rng.random(count) < 0.4), 0, commands["quantity_lots"])
     keeps_life = amends & (rng.random(count) < 0.95)
     commands["time_in_force"] = np.where(keeps_life, 0, commands["time_in_force"])
-    for name in ("min_quantity_lots", "display_lots", "expire_time_ns"):
+    for name in ("min_quantity_lots", "display_lots", "expire_time_ns", "stop_price_ticks"):
         commands[name] = np.where(keeps_life, 0, commands[name])
     all_of_them = rng.random(count) < mix.mass_cancels
     commands["kind"] = np.where(all_of_them, 4, commands["kind"])
@@ -161,7 +203,12 @@ def _add_amends(rng: np.random.Generator, mix: Mix, commands: Records) -> None:
 
 def assert_equal_books(commands: Records, batches: Any, mix: Mix, context: str) -> None:
     """Apply the same batches to both books and compare after each."""
-    traded = instrument(min_price_ticks=mix.min_price, max_price_ticks=mix.max_price, market_protection_ticks=mix.protection)
+    traded = instrument(
+        min_price_ticks=mix.min_price,
+        max_price_ticks=mix.max_price,
+        market_protection_ticks=mix.protection,
+        stop_trigger=StopTrigger.QUOTE if mix.quote_triggers else StopTrigger.UNSPECIFIED,
+    )
     plain, fast = ReferenceBook(traded, mix.max_orders), OrderBook(traded, mix.max_orders)
     at = 0
     while at < len(commands):
@@ -185,7 +232,7 @@ def assert_equal_books(commands: Records, batches: Any, mix: Mix, context: str) 
 def test_random_streams_give_equal_rows_and_hashes(mix: str, seed: int) -> None:
     """Whatever the traffic and wherever the batches end; the failing mix, seed and rows are in the message."""
     rng = np.random.default_rng(seed)
-    deep = mix in {"wide and deep", "sweeps", "terms in depth", "amends in depth", "icebergs that expire in depth"}
+    deep = MIXES[mix].max_orders == 1 << 20
     sizes = iter(lambda: int(rng.choice([1, 7, 150, 3_000], p=[0.0, 0.1, 0.4, 0.5])), None)
     commands = stream(rng, MIXES[mix], COUNT // 4 if deep else COUNT)
     assert_equal_books(commands, sizes, MIXES[mix], f"mix {mix}, seed {seed}")
@@ -216,7 +263,8 @@ def test_batch_boundaries_change_nothing() -> None:
 FIELDS = st.fixed_dictionaries(
     {"kind": st.sampled_from([1, 1, 1, 1, 1, 2, 3, 3, 3, 4, 0]), "side": st.sampled_from([1, 2, 1, 2, 0])},
     optional={
-        "order_type": st.sampled_from([1, 2, 3]),
+        "order_type": st.sampled_from([1, 1, 2, 3, 4, 5]),
+        "stop_price_ticks": st.integers(9, 14) | st.just(0),
         "time_in_force": st.sampled_from([0, 1, 2, 3, 3, 4, 4, 6]),
         "post_only": st.sampled_from([0, 1, 2, 3]),
         "self_trade_prevention": st.sampled_from([0, 1, 2, 3, 4, 5]),

@@ -169,3 +169,17 @@ def test_many_refills_find_room_for_their_rows(make_book: MakeBook) -> None:
     output = book.apply(batch(market(Side.BUY, 30_000, 1_000, account=2)))
     kinds = output.executions["kind"]
     assert ((kinds == T).sum(), (kinds == REFILLED).sum(), book.order_count) == (15_000, 14_700, 0)
+
+
+def test_icebergs_of_a_book_are_bounded_together(make_book: MakeBook) -> None:
+    """What one sweep could meet stays below a message's size: with 100,000 refills to come the next iceberg is refused."""
+    book = make_book(instrument(max_quantity_lots=1 << 40))
+    icebergs = [sell(100 + number % 7, 200, number, display_lots=2) for number in range(1_020)]
+    reasons = book.apply(batch(*icebergs)).executions["reason"]
+    accepted = int((reasons == 0).sum())
+    assert 99 * accepted <= 100_000 < 99 * accepted + 200 and set(reasons[accepted:].tolist()) == {Reason.BOOK_FULL}
+    plain = sell(100, 200, 5_000)
+    amend = {"kind": CommandKind.AMEND, "account": 1, "serial": 0, "target_serial": 0, "quantity_lots": 198}
+    assert book.apply(batch(plain, amend)).executions["reason"].tolist() == [0, Reason.BOOK_FULL]
+    book.apply(batch(market(Side.BUY, 400, 6_000, account=2)))
+    assert book.apply(batch(icebergs[-1])).executions["reason"].tolist() == [0]

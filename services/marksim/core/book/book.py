@@ -8,10 +8,12 @@ from marksim.core.book import kernel
 from marksim.core.book.names import find_slot, rebuild_names
 from marksim.core.book.resting import DEFAULT_MAX_ORDERS, RESTING, OpenOrder, hash_state, open_orders
 from marksim.core.book.rules import rules_of
-from marksim.core.book.state import Memory, allocate, grow_orders, grown
+from marksim.core.book.state import FIRST_ROWS, HEAPS, Memory, allocate, grow_heap, grow_orders, grown
 from marksim.core.errors import InvalidInput
-from marksim.core.types import COMMAND, DEPTH, BookOutput, Instrument, Records, Side
+from marksim.core.types import COMMAND, DEPTH, EXECUTION, BookOutput, Instrument, OrderType, Records, Side
 
+KEPT_ROWS: Final = 1 << 16
+"""Rows of executions for which there is room at all times, once they were needed."""
 ALL_LEVELS: Final = 1 << 62
 EARLIEST_NS: Final = -(1 << 63) + 1
 
@@ -35,8 +37,13 @@ class OrderBook:
 
     @property
     def order_count(self) -> int:
-        """Resting orders."""
+        """Resting orders, without the stops that wait."""
         return int(self._memory.counters["order_count"][0])
+
+    @property
+    def stop_count(self) -> int:
+        """Stops that wait to be triggered."""
+        return int(self._memory.counters["stop_count"][0])
 
     @property
     def capacity(self) -> int:
@@ -82,9 +89,13 @@ class OrderBook:
             if finished:
                 break
             self._make_room(quotes)
-        return BookOutput(
+        output = BookOutput(
             _copy_of(memory.executions, executions), _copy_of(memory.quotes, quotes), _copy_of(memory.depth, depth)
         )
+        if len(memory.executions) > KEPT_ROWS >= executions:
+            # A sweep of long ago needs its memory no more.
+            memory.executions, memory.depth = np.zeros(FIRST_ROWS, EXECUTION), np.zeros(FIRST_ROWS, DEPTH)
+        return output
 
     def depth(self, levels: int | None = None) -> Records:
         """DEPTH rows of the best `levels` (None: all) of each side, bids best first, then asks best first."""
@@ -95,38 +106,39 @@ class OrderBook:
         return rows[:count]
 
     def find(self, account: int, serial: int) -> OpenOrder | None:
-        """The resting order of that name, if there is one."""
+        """The order of that name that rests or waits, if there is one."""
         memory = self._memory
         slot = find_slot(memory.orders, memory.names, account, serial)
         if slot == 0:
             return None
         order = memory.orders[slot]
+        has_price = order["order_type"] != OrderType.STOP
         return OpenOrder(
             account=account,
             serial=serial,
             order_id=int(order["order_id"]),
             side=Side(int(order["side"])),
-            price_ticks=int(order["level"]) + self.instrument.min_price_ticks,
+            price_ticks=int(order["level"]) + self.instrument.min_price_ticks if has_price else 0,
             quantity_lots=int(order["quantity_lots"]),
             leaves_lots=int(order["leaves_lots"]),
         )
 
     def open_orders(self, account: int) -> list[OpenOrder]:
-        """All resting orders of an account, oldest first."""
+        """All orders of an account that rest or wait, oldest first."""
         resting = self.resting()
         return open_orders(resting[resting["account"] == account])
 
     def resting(self) -> Records:
-        """RESTING rows in priority order."""
+        """RESTING rows in priority order, stops included."""
         memory = self._memory
-        rows = np.zeros(self.order_count, RESTING)
+        rows = np.zeros(self.order_count + self.stop_count, RESTING)
         kernel.write_resting(*memory.book, rows)
         return rows
 
     def state_hash(self) -> str:
         """Hex; equal in two books exactly when they will answer alike for ever."""
         counters = self._memory.counters[0]
-        names = ("sequence", "last_order_id", "time_ns", "bid_price_ticks", "ask_price_ticks")
+        names = ("sequence", "last_order_id", "time_ns", "bid_price_ticks", "ask_price_ticks", "last_price_ticks")
         return hash_state(self.resting(), (int(counters[name]) for name in names))
 
     def _make_room(self, quotes: int) -> None:
@@ -136,6 +148,10 @@ class OrderBook:
             memory.quotes = grown(memory.quotes, quotes + 1)
             return
         counters = memory.counters[0]
+        if counters["full_heap"]:
+            grow_heap(memory, HEAPS[counters["full_heap"] - 1])
+            counters["full_heap"] = 0
+            return
         if not counters["needed_executions"]:
             grow_orders(memory, min(2 * self.capacity, self._max_orders))
             rebuild_names(memory.orders, memory.names)

@@ -7,7 +7,7 @@ import numpy as np
 
 from marksim.core.book.book import OrderBook
 from marksim.core.book.state import LEVEL, Memory
-from marksim.core.types import Side
+from marksim.core.types import OrderType, Side
 
 
 def violations(book: OrderBook) -> list[str]:
@@ -20,7 +20,7 @@ def violations(book: OrderBook) -> list[str]:
         *_of_bitmap(memory),
         *_of_free_list(memory),
         *_of_names(memory),
-        *_of_expiries(memory),
+        *_of_heaps(memory),
     ]
 
 
@@ -97,37 +97,55 @@ def _of_free_list(memory: Memory) -> Iterator[str]:
     while slot and len(seen) < len(memory.orders):
         seen.append(slot)
         slot = int(memory.orders["next"][slot])
-    used = [slot for index in _occupied(memory) for slot in _queue(memory, index)]
+    used = _used(memory)
     if sorted(seen + used) != list(range(1, len(memory.orders))):
         yield "free list and queues do not have each slot once"
-    if len(used) != memory.counters["order_count"][0]:
-        yield f"order_count is {memory.counters['order_count'][0]} but {len(used)} rest"
+    counters = memory.counters[0]
+    if len(used) != counters["order_count"] + counters["stop_count"]:
+        told = f"order_count is {counters['order_count']}, stop_count {counters['stop_count']}"
+        yield f"{told}, but {len(used)} rest or wait"
     if np.any(memory.orders["leaves_lots"][seen]):
         yield "a free slot has something left"
 
 
 def _of_names(memory: Memory) -> Iterator[str]:
     """The map has each used slot once, and no two have the same name."""
-    used = sorted(slot for index in _occupied(memory) for slot in _queue(memory, index))
+    used = sorted(_used(memory))
     if sorted(memory.names[memory.names != 0].tolist()) != used:
         yield "the map of names does not have each resting order once"
     if len({(int(memory.orders["account"][slot]), int(memory.orders["serial"][slot])) for slot in used}) != len(used):
         yield "two resting orders have the same name"
 
 
-def _of_expiries(memory: Memory) -> Iterator[str]:
-    """Each order that expires is in the heap once with its time, and no entry before the one above it."""
-    count = int(memory.counters["expiries"][0])
-    heap = memory.expiries[:count]
-    keys = list(zip(heap["time_ns"].tolist(), heap["order_id"].tolist(), strict=True))
-    if any(keys[index] < keys[(index - 1) // 2] for index in range(1, count)):
-        yield "an expiry stands before the one above it"
-    expiring = memory.orders[1:][(memory.orders["leaves_lots"][1:] > 0) & (memory.orders["expire_time_ns"][1:] != 0)]
-    orders = memory.orders[heap["slot"]]
-    alive = (orders["order_id"] == heap["order_id"]) & (orders["leaves_lots"] > 0)
-    told = list(zip(expiring["expire_time_ns"].tolist(), expiring["order_id"].tolist(), strict=True))
-    if sorted(key for key, here in zip(keys, alive, strict=True) if here) != sorted(told):
-        yield "the heap of expiries does not have each order that expires once"
+def _of_heaps(memory: Memory) -> Iterator[str]:
+    """Each order that expires or waits is in its heap once, and no entry below one that it belongs above."""
+    here = memory.orders[1:][memory.orders["leaves_lots"][1:] > 0]
+    stops = here[here["order_type"] != OrderType.LIMIT]
+    buys, sells = stops[stops["side"] == Side.BUY], stops[stops["side"] == Side.SELL]
+    for name, orders, keys in (
+        ("expiries", here[here["expire_time_ns"] != 0], here["expire_time_ns"][here["expire_time_ns"] != 0]),
+        ("buy_stops", buys, buys["stop_price_ticks"]),
+        ("sell_stops", sells, -sells["stop_price_ticks"]),
+    ):
+        heap = getattr(memory, name)[: int(memory.counters[name][0])]
+        entries = list(zip(heap["key"].tolist(), heap["order_id"].tolist(), strict=True))
+        if any(entries[index] < entries[(index - 1) // 2] for index in range(1, len(entries))):
+            yield f"{name}: an entry stands below one that it belongs above"
+        named = memory.orders[heap["slot"]]
+        alive = (named["order_id"] == heap["order_id"]) & (named["leaves_lots"] > 0)
+        kept = [entry for entry, is_alive in zip(entries, alive, strict=True) if is_alive]
+        if sorted(kept) != sorted(zip(keys.tolist(), orders["order_id"].tolist(), strict=True)):
+            yield f"{name} does not have each order once"
+
+
+def _used(memory: Memory) -> list[int]:
+    """Slots of orders that rest, and of those that wait in their list."""
+    waiting: list[int] = []
+    slot = int(memory.counters["first_stop"][0])
+    while slot and len(waiting) < len(memory.orders):
+        waiting.append(slot)
+        slot = int(memory.orders["next"][slot])
+    return [slot for index in _occupied(memory) for slot in _queue(memory, index)] + waiting
 
 
 def _occupied(memory: Memory) -> list[int]:

@@ -2,7 +2,7 @@
 
 from marksim.core.book.compiled import compiled
 from marksim.core.book.names import find_slot
-from marksim.core.book.rules import MAX_ICEBERG_PARTS
+from marksim.core.book.rules import MAX_ICEBERG_PARTS, MAX_REFILLS
 from marksim.core.book.taking import takes_at
 from marksim.core.book.words import (
     AT_THE_OPEN,
@@ -25,6 +25,8 @@ from marksim.core.book.words import (
     PRICE_BAND,
     SELL,
     SLIDE,
+    STOP,
+    STOP_LIMIT,
     UNSPECIFIED,
     UNSUPPORTED,
     WOULD_TAKE,
@@ -35,27 +37,36 @@ from marksim.core.book.words import (
 
 @compiled
 def may_rest(command: Row) -> bool:
-    """Whether what is left of a new order rests."""
-    return bool(command.order_type == LIMIT and command.time_in_force not in (IOC, FOK))
+    """Whether a new order may stay: it rests, or waits for its stop price."""
+    return is_stop(command) or bool(command.order_type == LIMIT and command.time_in_force not in (IOC, FOK))
+
+
+@compiled
+def is_stop(order: Row) -> bool:
+    """Of a command or of an order: whether it waits for its stop price."""
+    return bool(order.order_type == STOP or order.order_type == STOP_LIMIT)  # noqa: PLR1714  a tuple would be slower
 
 
 @compiled
 def why_not_its_terms(command: Row) -> int:
     """The first check of a new order's terms that fails, or UNSPECIFIED."""
-    limit = command.order_type == LIMIT
-    life, post_only = command.time_in_force, command.post_only
-    if not (limit or command.order_type == MARKET) or command.stop_price_ticks != 0 or life == AT_THE_OPEN:
+    kind, life, post_only = command.order_type, command.time_in_force, command.post_only
+    if kind == 0 or kind > STOP_LIMIT or life == AT_THE_OPEN:
         return UNSUPPORTED
     if life > AT_THE_OPEN or post_only > SLIDE or command.self_trade_prevention > DECREMENT:
         return INVALID_TERMS
-    rests = may_rest(command)
-    if (not rests and (post_only != 0 or command.display_lots != 0)) or (not limit and life in (GTC, GTD)):
+    if command.expire_time_ns < 0 or (life == GTD) != (command.expire_time_ns > 0):
         return INVALID_TERMS
-    if (post_only != 0 and command.min_quantity_lots != 0) or (life == GTD) != (command.expire_time_ns > 0):
+    if (kind == MARKET and life in (GTC, GTD)) or (kind == STOP and life in (IOC, FOK)):
         return INVALID_TERMS
-    if command.expire_time_ns < 0:
+    immediate = life in (IOC, FOK)
+    if command.display_lots != 0 and (immediate or kind != LIMIT):
         return INVALID_TERMS
-    return UNSPECIFIED
+    if post_only != 0 and (immediate or kind != LIMIT or command.min_quantity_lots != 0):
+        return INVALID_TERMS
+    if is_stop(command):
+        return INVALID_TERMS if command.min_quantity_lots != 0 else UNSPECIFIED
+    return INVALID_TERMS if command.stop_price_ticks != 0 else UNSPECIFIED
 
 
 @compiled
@@ -83,6 +94,23 @@ def why_not_its_price(book: Book, side: int, price: int, slid: int, quantity: in
 
 
 @compiled
+def why_not_its_stop_price(book: Book, price: int) -> int:
+    """The first check of a stop price that fails, or UNSPECIFIED."""
+    if price <= 0:
+        return INVALID_PRICE
+    return PRICE_BAND if price < book.state.min_price_ticks or price > book.state.max_price_ticks else UNSPECIFIED
+
+
+@compiled
+def why_no_room(book: Book, command: Row) -> int:
+    """BOOK_FULL where the order would pass a bound of the book, or UNSPECIFIED."""
+    state, display = book.state, command.display_lots
+    if display != 0 and state.refills + command.quantity_lots // display > MAX_REFILLS:
+        return BOOK_FULL
+    return BOOK_FULL if may_rest(command) and state.order_count + state.stop_count >= state.max_orders else UNSPECIFIED
+
+
+@compiled
 def why_not(book: Book, command: Row, slid: int) -> int:
     """The first check of a new order that fails, or UNSPECIFIED."""
     state = book.state
@@ -96,19 +124,21 @@ def why_not(book: Book, command: Row, slid: int) -> int:
         return INVALID_QUANTITY
     if not parts_fit(quantity, command.min_quantity_lots, command.display_lots):
         return INVALID_QUANTITY
-    if command.order_type == LIMIT:
+    if command.order_type in (LIMIT, STOP_LIMIT):
         reason = why_not_its_price(book, command.side, price, slid, quantity, command.post_only)
         if reason != UNSPECIFIED:
             return reason
     elif price != 0:
         return INVALID_PRICE
+    if is_stop(command):
+        reason = why_not_its_stop_price(book, command.stop_price_ticks)
+        if reason != UNSPECIFIED:
+            return reason
     if command.time_in_force == GTD and command.expire_time_ns <= command.time_ns:
         return HAS_EXPIRED
     if find_slot(book.orders, book.names, command.account, command.serial) != 0:
         return DUPLICATE_ORDER_ID
-    if may_rest(command) and state.order_count >= state.max_orders:
-        return BOOK_FULL
-    return UNSPECIFIED
+    return why_no_room(book, command)
 
 
 @compiled
@@ -121,13 +151,21 @@ def why_not_amend(book: Book, command: Row, order: Row, price: int, slid: int, q
         return INVALID_TERMS
     if command.post_only > SLIDE or command.self_trade_prevention > DECREMENT:
         return INVALID_TERMS
+    if command.post_only != 0 and is_stop(order):
+        return INVALID_TERMS
     if quantity < state.min_quantity_lots or quantity > state.max_quantity_lots:
         return INVALID_QUANTITY
     if order.display_lots != 0 and quantity > MAX_ICEBERG_PARTS * order.display_lots:
         return INVALID_QUANTITY
-    reason = why_not_its_price(book, order.side, price, slid, quantity, command.post_only)
-    if reason != UNSPECIFIED:
-        return reason
+    if order.order_type == STOP:
+        if command.price_ticks != 0:
+            return INVALID_PRICE
+    else:
+        reason = why_not_its_price(book, order.side, price, slid, quantity, command.post_only)
+        if reason != UNSPECIFIED:
+            return reason
+    if order.display_lots != 0 and state.refills + quantity // order.display_lots > MAX_REFILLS:
+        return BOOK_FULL
     if command.serial != command.target_serial and find_slot(book.orders, book.names, command.account, command.serial) != 0:
         return DUPLICATE_ORDER_ID
     return UNSPECIFIED

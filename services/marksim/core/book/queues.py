@@ -21,8 +21,12 @@ def claim_slot(book: Book) -> Index:
     order.self_trade_group = taker.self_trade_group
     order.display_lots = taker.display_lots
     order.expire_time_ns = taker.expire_time_ns
+    order.stop_price_ticks = taker.stop_price_ticks
     order.level = taker.level
     order.side = taker.side
+    order.order_type = taker.order_type
+    order.time_in_force = taker.time_in_force
+    order.self_trade_prevention = taker.self_trade_prevention
     add_name(orders, book.names, slot)
     return slot
 

@@ -4,21 +4,24 @@ Price-time priority. A batch of commands is applied row by row; every row gives 
 
 NEW is checked in this order, and the first that fails is the reason of the REJECTED row:
 
-1. UNSUPPORTED: order_type is not LIMIT or MARKET; stop_price_ticks is not 0; time_in_force is AT_THE_OPEN.
-2. INVALID_TERMS: time_in_force, post_only or self_trade_prevention is no value of its enum; a market order that is GTC or
-   GTD; a market, IOC or FOK order that is post-only or displays a part; a post-only order with a min_quantity; an
-   expire_time_ns without GTD, or GTD without one.
+1. UNSUPPORTED: order_type is none of the enum; time_in_force is AT_THE_OPEN.
+2. INVALID_TERMS: time_in_force, post_only or self_trade_prevention is no value of its enum; an expire_time_ns without GTD,
+   or GTD without one; a market order that is GTC or GTD, a STOP that is IOC or FOK; an order that displays a part, or is
+   post-only, and is not a LIMIT order, or IOC or FOK; a post-only, STOP or STOP_LIMIT order with a min_quantity; a
+   stop_price_ticks of another order.
 3. INVALID_SIDE: neither BUY nor SELL.
-4. INVALID_QUANTITY: below the instrument's smallest order or above its largest; a min_quantity or
-   a part to display below 0 or above it; a quantity of more than 100 times what it displays.
-5. INVALID_PRICE: a limit price that is not positive, a market order with a price.
-6. PRICE_BAND: a limit price outside the instrument's bands.
+4. INVALID_QUANTITY: below the instrument's smallest order or above its largest; a min_quantity or a part to display below 0
+   or above it; a quantity of more than 100 times what it displays.
+5. INVALID_PRICE: a limit price that is not positive, a market or STOP order with a price; after 8, a stop price that is not
+   positive.
+6. PRICE_BAND: a limit price outside the instrument's bands; after 8, a stop price.
 7. WOULD_TAKE: a post-only order that would trade at once. One that may slide gets the price one tick away from the best
    price of the other side instead; where that is outside the bands it is rejected as well.
 8. BELOW_MIN_NOTIONAL: limit price, after the slide, times quantity is below the instrument's smallest notional.
 9. EXPIRED: the expire_time_ns of a GTD order is not after the command's time.
 10. DUPLICATE_ORDER_ID: an order of this account with this serial is resting.
-11. BOOK_FULL: an order that may rest, while `max_orders` are resting; asked before it trades, also if it would fill.
+11. BOOK_FULL: an iceberg with which more than 100,000 refills could be to come in the book; an order that may rest, while
+   `max_orders` are resting; asked before it trades, also if it would fill.
 
 An accepted order gets the next order_id and an ACCEPTED row with its whole quantity as leaves. A FOK order that cannot trade
 whole at once is then CANCELLED/FOK_NOT_FILLED, any order that cannot trade its min_quantity at once CANCELLED/MIN_QUANTITY,
@@ -33,15 +36,23 @@ When that has traded, the next part is shown, at the end of its level's queue, w
 its leaves all that is left. A taker meets all parts of a level before the next level. What an amendment or self-trade
 prevention takes off goes from the hidden part first; an order that comes anew shows its full part.
 
+A STOP or STOP_LIMIT order is accepted and waits, in no queue. A buy order is triggered once the last trade, or where the
+instrument's stop_trigger is QUOTE the best ask, is at or above its stop price; a sell order once the last trade, or the best
+bid, is at or below it. Before the first trade, or with that side empty, nothing is. After each command, expiry and triggered
+order those whose turn it is are triggered one by one: buy orders before sell orders, the stop price that is reached first
+before those beyond it, then the oldest. Each has a TRIGGERED row with its limit price and all it has left, and then trades
+as a market or limit order that comes now would, with the time in force and self-trade prevention that it was sent with; what
+rests keeps its order_id. Those that wait count towards `max_orders`, and GTD orders expire while they wait.
+
 A GTD order rests until expire_time_ns: it is EXPIRED, at that time, before the first command of that time or later, and at
 the end of a window that lasts beyond it; several by time and then order_id.
 
 A maker of the same account or group as a taker with self-trade prevention does not trade with it. The group is
 self_trade_group, or else the account. CANCEL_NEWEST: what is left of the taker is CANCELLED. CANCEL_OLDEST: the maker is,
 and the taker goes on. CANCEL_BOTH: both are, the maker first. DECREMENT: the smaller of what is left of both is taken off
-both, the maker first; each has a CANCELLED row with that quantity, and its order is open where leaves is not 0. The reason
-of all of these rows is SELF_TRADE. For FOK and min_quantity only what stands before the own order counts, of its level only
-what is shown; with CANCEL_OLDEST everything but the own orders.
+both, the maker first, and off the quantity that they were sent with; each has a CANCELLED row, and is open where leaves is
+not 0. The reason of all of these rows is SELF_TRADE. For FOK and min_quantity only what stands before the own order counts,
+of its level only what is shown; with CANCEL_OLDEST everything but the own orders.
 
 CANCEL looks at account and target_serial only: CANCELLED/REQUESTED with the order's own columns and leaves 0, or
 CANCEL_REJECTED/UNKNOWN_ORDER with target_serial as serial.
@@ -54,16 +65,19 @@ CANCEL_REJECTED, with the order's own columns and the command's price and quanti
 2. INVALID_TERMS: any of time_in_force, min_quantity, stop_price_ticks, display_lots, expire_time_ns is not 0; post_only or
    self_trade_prevention is no value of its enum.
 3. INVALID_QUANTITY, INVALID_PRICE, PRICE_BAND, WOULD_TAKE, BELOW_MIN_NOTIONAL: as of a new order, for what it would be.
-4. DUPLICATE_ORDER_ID: another order has the name serial.
+4. BOOK_FULL: as of a new iceberg.
+5. DUPLICATE_ORDER_ID: another order has the name serial.
 
 If the quantity is no more than what has traded, the order is CANCELLED/REQUESTED. Otherwise there is an AMENDED row with
 the new price, quantity, leaves and name. At the same price with no more quantity it keeps its place; in all other cases it
 leaves its queue and comes as a new order would, with its order_id, and with post_only and self_trade_prevention of the
-command. It slides where a new one would. Side, order_type and self_trade_group of the command are not looked at.
+command. It slides where a new one would. Side, order_type and self_trade_group of the command are not looked at. An order
+that waits for its stop price is amended where it is; a STOP has no price (INVALID_PRICE), and neither kind is post-only
+(INVALID_TERMS).
 
-MASS_CANCEL cancels all resting orders of the account, of one side if side says so, in priority order: bids, then asks. If
-there are none it is CANCEL_REJECTED/UNKNOWN_ORDER, if side is none of the enum CANCEL_REJECTED/INVALID_SIDE, each with the
-command's serial. It looks at account and side only.
+MASS_CANCEL cancels all orders of the account that rest or wait, of one side if side says so, in priority order: bids, asks,
+then stops, oldest first. If there are none it is CANCEL_REJECTED/UNKNOWN_ORDER, if side is none of the enum
+CANCEL_REJECTED/INVALID_SIDE, each with the command's serial. It looks at account and side only.
 
 Every other kind is REJECTED/UNSUPPORTED. A REJECTED row repeats
 the command's price and quantity; its side is UNSPECIFIED if the command's was none, its leaves and order_id are 0.
@@ -72,20 +86,18 @@ Time is copied from the command; beside expiry it is never looked at: windows or
 """
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import takewhile
-from typing import Any
 
 import numpy as np
 
-from marksim.core.book.resting import DEFAULT_MAX_ORDERS, RESTING, OpenOrder, hash_state, open_orders
-from marksim.core.book.rules import MAX_ICEBERG_PARTS, rules_of
+from marksim.core.book.plain import RestingOrder, Rows, can_display, resting_rows
+from marksim.core.book.resting import DEFAULT_MAX_ORDERS, OpenOrder, hash_state, open_orders
+from marksim.core.book.rules import MAX_REFILLS, rules_of
 from marksim.core.errors import InvalidInput
 from marksim.core.types import (
     COMMAND,
     DEPTH,
-    EXECUTION,
-    QUOTE,
     BookOutput,
     CommandKind,
     ExecutionKind,
@@ -96,46 +108,13 @@ from marksim.core.types import (
     Records,
     SelfTradePrevention,
     Side,
+    StopTrigger,
     TimeInForce,
 )
 
 NEVER_AMENDED = ("time_in_force", "min_quantity_lots", "stop_price_ticks", "display_lots", "expire_time_ns")
+STOPS = (OrderType.STOP, OrderType.STOP_LIMIT)
 IMMEDIATE = (TimeInForce.IOC, TimeInForce.FOK)
-
-
-@dataclass(slots=True, eq=False)
-class RestingOrder:
-    account: int
-    serial: int
-    order_id: int
-    price: int
-    quantity: int
-    leaves: int
-    side: int
-    group: int = 0
-    display: int = 0
-    hidden: int = 0
-    expire_ns: int = 0
-
-    @property
-    def shown(self) -> int:
-        return self.leaves - self.hidden
-
-
-@dataclass(slots=True)
-class Rows:
-    """Output of one batch, as tuples in the order of the dtypes."""
-
-    executions: list[tuple[int, ...]] = field(default_factory=list)
-    quotes: list[tuple[int, ...]] = field(default_factory=list)
-    depth: list[tuple[int, ...]] = field(default_factory=list)
-
-    def to_output(self) -> BookOutput:
-        return BookOutput(
-            np.array(self.executions, dtype=EXECUTION),
-            np.array(self.quotes, dtype=QUOTE),
-            np.array(self.depth, dtype=DEPTH),
-        )
 
 
 class ReferenceBook:
@@ -146,6 +125,8 @@ class ReferenceBook:
         self._rules = rules_of(instrument, max_orders)
         self._sides: dict[int, dict[int, deque[RestingOrder]]] = {Side.BUY: {}, Side.SELL: {}}
         self._orders: dict[tuple[int, int], RestingOrder] = {}
+        self._stops: list[RestingOrder] = []
+        self._last_price = 0
         self._sequence = 0
         self._last_order_id = 0
         self._time_ns = 0
@@ -158,7 +139,13 @@ class ReferenceBook:
 
     @property
     def order_count(self) -> int:
-        return len(self._orders)
+        """Resting orders, without the stops that wait."""
+        return len(self._orders) - len(self._stops)
+
+    @property
+    def stop_count(self) -> int:
+        """Stops that wait to be triggered."""
+        return len(self._stops)
 
     @property
     def capacity(self) -> int:
@@ -195,6 +182,7 @@ class ReferenceBook:
             else:
                 self._reject(command, Reason.UNSUPPORTED, rows)
             self._add_quote(rows)
+            self._trigger(rows)
         if end_ns is not None:
             self._expire(end_ns - 1, rows)
         return rows.to_output()
@@ -207,32 +195,55 @@ class ReferenceBook:
     def find(self, account: int, serial: int) -> OpenOrder | None:
         """The resting order of that name, if there is one."""
         order = self._orders.get((account, serial))
-        return open_orders(_resting_rows([order]))[0] if order else None
+        return open_orders(resting_rows([order]))[0] if order else None
 
     def open_orders(self, account: int) -> list[OpenOrder]:
         """All resting orders of an account, oldest first."""
-        return open_orders(_resting_rows([order for order in self._orders.values() if order.account == account]))
+        return open_orders(resting_rows([order for order in self._orders.values() if order.account == account]))
 
     def resting(self) -> Records:
-        """RESTING rows in priority order."""
-        return _resting_rows(
-            [order for side in (Side.BUY, Side.SELL) for price in self._prices(side) for order in self._sides[side][price]]
-        )
+        """RESTING rows in priority order, stops included."""
+        resting = [
+            order for side in (Side.BUY, Side.SELL) for price in self._prices(side) for order in self._sides[side][price]
+        ]
+        return resting_rows(resting + self._stops)
 
     def state_hash(self) -> str:
         """Hex; equal in two books exactly when they will answer alike for ever."""
-        counters = (self._sequence, self._last_order_id, self._time_ns, self._quote[0], self._quote[2])
+        counters = (self._sequence, self._last_order_id, self._time_ns, self._quote[0], self._quote[2], self._last_price)
         return hash_state(self.resting(), counters)
 
     def _expire(self, until_ns: int, rows: Rows) -> None:
-        due = [order for order in self._orders.values() if 0 < order.expire_ns <= until_ns]
-        for order in sorted(due, key=lambda order: (order.expire_ns, order.order_id)):
+        while due := [order for order in self._orders.values() if 0 < order.expire_ns <= until_ns]:
+            order = min(due, key=lambda order: (order.expire_ns, order.order_id))
             self._time_ns = max(self._time_ns, order.expire_ns)
-            self._remove(order)
-            quantity, order.leaves, order.hidden = order.leaves, 0, 0
-            self._add_execution(rows, ExecutionKind.EXPIRED, Reason.EXPIRED, order, quantity)
-            rows.depth.append(self._depth_row(order.side, order.price))
+            self._end(order, ExecutionKind.EXPIRED, Reason.EXPIRED, rows)
             self._add_quote(rows)
+            self._trigger(rows)
+
+    def _trigger(self, rows: Rows) -> None:
+        """Let the stops whose turn it is trade, one after the other."""
+        while stop := self._next_triggered():
+            self._stops.remove(stop)
+            del self._orders[stop.account, stop.serial]
+            self._add_execution(rows, ExecutionKind.TRIGGERED, Reason.UNSPECIFIED, stop, stop.leaves)
+            reason = self._take(stop, stop.life, stop.prevention, 0, rows)
+            stop.order_type, stop.life, stop.prevention, stop.stop_price = OrderType.LIMIT, 0, 0, 0
+            self._finish(stop, reason, rows)
+            self._add_quote(rows)
+
+    def _next_triggered(self) -> RestingOrder | None:
+        prices = {Side.BUY: self._last_price, Side.SELL: self._last_price}
+        if self._rules.stop_trigger == StopTrigger.QUOTE:
+            prices = {side: next(iter(self._prices(side.opposite)), 0) for side in (Side.BUY, Side.SELL)}
+        for side, sign in ((Side.BUY, 1), (Side.SELL, -1)):
+            price = prices[side]
+            reached = [
+                stop for stop in self._stops if stop.side == side and price and sign * stop.stop_price <= sign * price
+            ]
+            if reached:
+                return min(reached, key=lambda stop: (sign * stop.stop_price, stop.order_id))
+        return None
 
     def _new(self, command: dict[str, int], rows: Rows) -> None:
         reason = self._why_not(command)
@@ -253,21 +264,35 @@ class ReferenceBook:
             expire_ns=command["expire_time_ns"],
         )
         self._add_execution(rows, ExecutionKind.ACCEPTED, Reason.UNSPECIFIED, order, order.quantity)
-        market = command["order_type"] == OrderType.MARKET
-        last_price = self._last_market_price(order.side) if market else order.price
-        reason = self._why_nothing(command, order, last_price)
-        if not reason and self._match(order, last_price, command["self_trade_prevention"], rows):
-            reason = Reason.SELF_TRADE
-        if not order.leaves:
+        if command["order_type"] in STOPS:
+            order.stop_price, order.order_type = command["stop_price_ticks"], command["order_type"]
+            order.life, order.prevention = command["time_in_force"], command["self_trade_prevention"]
+            self._orders[order.account, order.serial] = order
+            self._stops.append(order)
             return
-        if not reason and market:
-            reason = Reason.PRICE_BAND if self._prices(Side(order.side).opposite) else Reason.NO_LIQUIDITY
-        elif not reason and command["time_in_force"] == TimeInForce.IOC:
-            reason = Reason.IOC_REMAINDER
-        if reason:
+        terms = (command["time_in_force"], command["self_trade_prevention"], command["min_quantity_lots"])
+        self._finish(order, self._take(order, *terms, rows), rows)
+
+    def _take(self, order: RestingOrder, life: int, prevention: int, smallest: int, rows: Rows) -> Reason:
+        """Trade what the order may; why what it has left is cancelled, or UNSPECIFIED where that rests or there is none."""
+        last_price = order.price or self._last_market_price(order.side)
+        could_trade = self._could_trade(order, last_price, prevention)
+        if life == TimeInForce.FOK and could_trade < order.leaves:
+            return Reason.FOK_NOT_FILLED
+        if could_trade < smallest:
+            return Reason.MIN_QUANTITY
+        if self._match(order, last_price, prevention, rows):
+            return Reason.SELF_TRADE
+        if not order.price:
+            return Reason.PRICE_BAND if self._prices(Side(order.side).opposite) else Reason.NO_LIQUIDITY
+        return Reason.IOC_REMAINDER if life == TimeInForce.IOC else Reason.UNSPECIFIED
+
+    def _finish(self, order: RestingOrder, reason: Reason, rows: Rows) -> None:
+        """Cancel what an order has left, or let it rest."""
+        if order.leaves and reason:
             self._take_off(order, order.leaves, reason, rows)
-            return
-        self._rest(order, rows)
+        elif order.leaves:
+            self._rest(order, rows)
 
     def _rest(self, order: RestingOrder, rows: Rows) -> None:
         order.hidden = max(0, order.leaves - order.display) if order.display else 0
@@ -279,28 +304,33 @@ class ReferenceBook:
         """The first check that fails, or UNSPECIFIED."""
         rules = self._rules
         life, post_only = command["time_in_force"], command["post_only"]
-        market = command["order_type"] == OrderType.MARKET
-        price, quantity = command["price_ticks"], command["quantity_lots"]
-        may_rest = not market and life not in IMMEDIATE
+        kind, stop = command["order_type"], command["order_type"] in STOPS
+        priced, immediate = kind in {OrderType.LIMIT, OrderType.STOP_LIMIT}, life in IMMEDIATE
+        price, quantity, stop_price = command["price_ticks"], command["quantity_lots"], command["stop_price_ticks"]
         checks = (
-            (command["order_type"] not in {OrderType.LIMIT, OrderType.MARKET}, Reason.UNSUPPORTED),
-            (command["stop_price_ticks"] != 0 or life == TimeInForce.AT_THE_OPEN, Reason.UNSUPPORTED),
+            (not OrderType.LIMIT <= kind <= OrderType.STOP_LIMIT or life == TimeInForce.AT_THE_OPEN, Reason.UNSUPPORTED),
             (life > max(TimeInForce) or post_only > max(PostOnly), Reason.INVALID_TERMS),
             (command["self_trade_prevention"] > max(SelfTradePrevention), Reason.INVALID_TERMS),
-            (market and life in {TimeInForce.GTC, TimeInForce.GTD}, Reason.INVALID_TERMS),
-            (not may_rest and (post_only or command["display_lots"]), Reason.INVALID_TERMS),
-            (post_only and command["min_quantity_lots"], Reason.INVALID_TERMS),
+            (kind == OrderType.MARKET and life in {TimeInForce.GTC, TimeInForce.GTD}, Reason.INVALID_TERMS),
+            (kind == OrderType.STOP and immediate, Reason.INVALID_TERMS),
+            (command["display_lots"] and (immediate or kind != OrderType.LIMIT), Reason.INVALID_TERMS),
+            (post_only and (immediate or kind != OrderType.LIMIT), Reason.INVALID_TERMS),
+            ((post_only or stop) and command["min_quantity_lots"], Reason.INVALID_TERMS),
+            (stop_price and not stop, Reason.INVALID_TERMS),
             ((life == TimeInForce.GTD) != (command["expire_time_ns"] > 0), Reason.INVALID_TERMS),
             (command["expire_time_ns"] < 0, Reason.INVALID_TERMS),
             (command["side"] not in {Side.BUY, Side.SELL}, Reason.INVALID_SIDE),
             (not rules.min_quantity_lots <= quantity <= rules.max_quantity_lots, Reason.INVALID_QUANTITY),
             (not 0 <= command["min_quantity_lots"] <= quantity, Reason.INVALID_QUANTITY),
-            (not _can_display(quantity, command["display_lots"]), Reason.INVALID_QUANTITY),
-            (market and price != 0, Reason.INVALID_PRICE),
-            *(() if market else self._price_checks(command["side"], price, quantity, post_only)),
+            (not can_display(quantity, command["display_lots"]), Reason.INVALID_QUANTITY),
+            (not priced and price != 0, Reason.INVALID_PRICE),
+            *(self._price_checks(command["side"], price, quantity, post_only) if priced else ()),
+            (stop and stop_price <= 0, Reason.INVALID_PRICE),
+            (stop and not rules.min_price_ticks <= stop_price <= rules.max_price_ticks, Reason.PRICE_BAND),
             (life == TimeInForce.GTD and command["expire_time_ns"] <= command["time_ns"], Reason.EXPIRED),
             ((command["account"], command["serial"]) in self._orders, Reason.DUPLICATE_ORDER_ID),
-            (may_rest and len(self._orders) >= rules.max_orders, Reason.BOOK_FULL),
+            (self._too_many_refills(command["display_lots"], quantity), Reason.BOOK_FULL),
+            ((stop or (priced and not immediate)) and len(self._orders) >= rules.max_orders, Reason.BOOK_FULL),
         )
         return next((reason for failed, reason in checks if failed), Reason.UNSPECIFIED)
 
@@ -312,6 +342,13 @@ class ReferenceBook:
             (post_only != 0 and self._takes_at(side, slid), Reason.WOULD_TAKE),
             (slid * quantity < self._rules.min_notional, Reason.BELOW_MIN_NOTIONAL),
         )
+
+    def _too_many_refills(self, display: int, quantity: int) -> bool:
+        """Whether an iceberg more could make a sweep too long; counted without what of it is shown at first."""
+        if not display:
+            return False
+        to_come = sum(-(-order.hidden // order.display) for order in self._orders.values() if order.hidden)
+        return to_come + quantity // display > MAX_REFILLS
 
     def _takes_at(self, side: int, price: int) -> bool:
         """Whether an order at that price would trade at once."""
@@ -340,9 +377,8 @@ class ReferenceBook:
         prices = self._prices(Side(taker.side).opposite)
         return [price for price in prices if (price <= last_price if taker.side == Side.BUY else price >= last_price)]
 
-    def _why_nothing(self, command: dict[str, int], taker: RestingOrder, last_price: int) -> Reason:
-        """Why the order is cancelled before it trades: FOK_NOT_FILLED, MIN_QUANTITY, or UNSPECIFIED where it is not."""
-        prevention = command["self_trade_prevention"]
+    def _could_trade(self, taker: RestingOrder, last_price: int, prevention: int) -> int:
+        """What the other side has for FOK and min_quantity."""
         found, goes_on = 0, prevention in {SelfTradePrevention.UNSPECIFIED, SelfTradePrevention.CANCEL_OLDEST}
         for price in self._within(taker, last_price):
             queue = self._sides[Side(taker.side).opposite][price]
@@ -353,9 +389,7 @@ class ReferenceBook:
                 before = takewhile(lambda order: order.group != taker.group, queue)
                 found += sum(order.shown for order in before)
                 break
-        if command["time_in_force"] == TimeInForce.FOK and found < taker.quantity:
-            return Reason.FOK_NOT_FILLED
-        return Reason.MIN_QUANTITY if found < command["min_quantity_lots"] else Reason.UNSPECIFIED
+        return found
 
     def _match(self, taker: RestingOrder, last_price: int, prevention: int, rows: Rows) -> bool:
         """Trade down to the last price; one depth row for each level that changed. True if the taker met its own order."""
@@ -371,6 +405,7 @@ class ReferenceBook:
                 taker.leaves -= traded
                 maker.leaves -= traded
                 self._add_execution(rows, ExecutionKind.TRADED, Reason.UNSPECIFIED, taker, traded, maker)
+                self._last_price = price
                 if not maker.leaves:
                     self._remove(maker)
                 elif not maker.shown:
@@ -393,6 +428,8 @@ class ReferenceBook:
         """Do what the taker says of a self-trade; True if the taker stops there."""
         if prevention == SelfTradePrevention.DECREMENT:
             both = min(taker.leaves, maker.leaves)
+            maker.quantity -= both
+            taker.quantity -= both
             self._take_off(maker, both, Reason.SELF_TRADE, rows)
             self._take_off(taker, both, Reason.SELF_TRADE, rows)
         elif prevention != SelfTradePrevention.CANCEL_NEWEST:
@@ -412,9 +449,16 @@ class ReferenceBook:
             nothing = RestingOrder(command["account"], command["target_serial"], 0, 0, 0, 0, Side.UNSPECIFIED)
             self._add_execution(rows, ExecutionKind.CANCEL_REJECTED, Reason.UNKNOWN_ORDER, nothing, 0)
             return
+        self._end(order, ExecutionKind.CANCELLED, Reason.REQUESTED, rows)
+
+    def _end(self, order: RestingOrder, kind: ExecutionKind, reason: Reason, rows: Rows) -> None:
+        """End an order that rests or waits, and tell of it and its level."""
+        rests = order not in self._stops
         self._remove(order)
-        self._take_off(order, order.leaves, Reason.REQUESTED, rows)
-        rows.depth.append(self._depth_row(order.side, order.price))
+        quantity, order.leaves, order.hidden = order.leaves, 0, 0
+        self._add_execution(rows, kind, reason, order, quantity)
+        if rests:
+            rows.depth.append(self._depth_row(order.side, order.price))
 
     def _amend(self, command: dict[str, int], rows: Rows) -> None:
         name = (command["account"], command["target_serial"])
@@ -433,26 +477,23 @@ class ReferenceBook:
             self._cancel(command, rows)
             return
         price = self._price_after_slide(order.side, price, command["post_only"])
-        stays = price == order.price and leaves <= order.leaves
-        changed = (stays and leaves < order.leaves) or price != order.price
+        waits = order in self._stops
+        stays = waits or (price == order.price and leaves <= order.leaves)
+        changed = not waits and (price != order.price or (stays and leaves < order.leaves))
         old_price = order.price
         del self._orders[name]
         order.serial = command["serial"]
         self._orders[order.account, order.serial] = order
         if not stays:
             self._leave(order)
-        order.hidden = max(0, order.hidden - (order.leaves - leaves)) if stays else 0
+        order.hidden = max(0, order.hidden - (order.leaves - leaves)) if stays and not waits else 0
         order.price, order.quantity, order.leaves = price, quantity, leaves
         self._add_execution(rows, ExecutionKind.AMENDED, Reason.UNSPECIFIED, order, quantity)
         if changed:
             rows.depth.append(self._depth_row(order.side, old_price))
         if not stays:
-            if self._match(order, price, command["self_trade_prevention"], rows):
-                self._take_off(order, order.leaves, Reason.SELF_TRADE, rows)
-            if order.leaves:
-                self._rest(order, rows)
-            else:
-                del self._orders[order.account, order.serial]
+            del self._orders[order.account, order.serial]
+            self._finish(order, self._take(order, 0, command["self_trade_prevention"], 0, rows), rows)
 
     def _why_not_amend(self, command: dict[str, int], order: RestingOrder, price: int, quantity: int) -> Reason:
         """The first check that fails, or UNSPECIFIED."""
@@ -461,9 +502,15 @@ class ReferenceBook:
             (any(command[name] for name in NEVER_AMENDED), Reason.INVALID_TERMS),
             (post_only > max(PostOnly), Reason.INVALID_TERMS),
             (command["self_trade_prevention"] > max(SelfTradePrevention), Reason.INVALID_TERMS),
+            (post_only and order.order_type in STOPS, Reason.INVALID_TERMS),
             (not rules.min_quantity_lots <= quantity <= rules.max_quantity_lots, Reason.INVALID_QUANTITY),
-            (not _can_display(quantity, min(order.display, quantity)), Reason.INVALID_QUANTITY),
-            *self._price_checks(order.side, price, quantity, post_only),
+            (not can_display(quantity, min(order.display, quantity)), Reason.INVALID_QUANTITY),
+            *(
+                ((command["price_ticks"] != 0, Reason.INVALID_PRICE),)
+                if order.order_type == OrderType.STOP
+                else self._price_checks(order.side, price, quantity, post_only)
+            ),
+            (self._too_many_refills(order.display, quantity), Reason.BOOK_FULL),
             (self._orders.get(renamed, order) is not order, Reason.DUPLICATE_ORDER_ID),
         )
         return next((reason for failed, reason in checks if failed), Reason.UNSPECIFIED)
@@ -482,6 +529,10 @@ class ReferenceBook:
                 if orders:
                     rows.depth.append(self._depth_row(named, price))
                     reason = Reason.UNSPECIFIED
+        stops = [stop for stop in self._stops if stop.account == account and side in {Side.UNSPECIFIED, stop.side}]
+        for stop in stops if reason != Reason.INVALID_SIDE else []:
+            self._end(stop, ExecutionKind.CANCELLED, Reason.REQUESTED, rows)
+            reason = Reason.UNSPECIFIED
         if reason:
             nothing = RestingOrder(account, command["serial"], 0, 0, 0, 0, Side.UNSPECIFIED)
             self._add_execution(rows, ExecutionKind.CANCEL_REJECTED, reason, nothing, 0)
@@ -492,7 +543,10 @@ class ReferenceBook:
         self._add_execution(rows, ExecutionKind.REJECTED, reason, order, command["quantity_lots"])
 
     def _remove(self, order: RestingOrder) -> None:
-        self._leave(order)
+        if order in self._stops:
+            self._stops.remove(order)
+        else:
+            self._leave(order)
         del self._orders[order.account, order.serial]
 
     def _leave(self, order: RestingOrder) -> None:
@@ -533,19 +587,3 @@ class ReferenceBook:
         if tuple(quote) != self._quote:
             self._quote = (quote[0], quote[1], quote[2], quote[3])
             rows.quotes.append((self._sequence, self._time_ns, *self._quote))
-
-
-def _can_display(quantity: int, display: int) -> bool:
-    return 0 <= display <= quantity and (not display or quantity <= MAX_ICEBERG_PARTS * display)
-
-
-def _resting_rows(orders: list[RestingOrder]) -> Records:
-    rows: list[tuple[Any, ...]] = [
-        # In the order of RESTING.
-        (
-            *(order.account, order.serial, order.order_id, order.price, order.quantity, order.leaves),
-            *(order.group, order.display, order.hidden, order.expire_ns, order.side),
-        )
-        for order in orders
-    ]
-    return np.array(rows, dtype=RESTING)

@@ -21,10 +21,17 @@ RESTING: Final = np.dtype(
         ("display_lots", "<i8"),
         ("hidden_lots", "<i8"),
         ("expire_time_ns", "<i8"),
+        ("stop_price_ticks", "<i8"),
         ("side", "<i8"),
+        ("order_type", "<i8"),
+        ("time_in_force", "<i8"),
+        ("self_trade_prevention", "<i8"),
     ]
 )
-"""One resting order. Priority order is bids best first, then asks best first, and oldest first in a level."""
+"""One order. Priority order is bids best first, then asks best first, oldest first in a level, then stops, oldest first.
+
+order_type is LIMIT of all that rest; time_in_force and self_trade_prevention are of stops, for when they are triggered.
+"""
 
 _SHOWN: Final = ("account", "serial", "order_id", "price_ticks", "quantity_lots", "leaves_lots", "side")
 DEFAULT_MAX_ORDERS: Final = 1 << 20
@@ -34,7 +41,7 @@ LARGEST_MAX_ORDERS: Final = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class OpenOrder:
-    """A resting order as it is now; `quantity_lots` is what was accepted, `leaves_lots` what is still open."""
+    """A resting order as it is now; `quantity_lots` is what has traded and `leaves_lots`, what is still open."""
 
     account: int
     serial: int

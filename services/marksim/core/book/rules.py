@@ -10,7 +10,9 @@ from marksim.core.types import MAX_PRICE_TICKS, MAX_QUANTITY_LOTS, Instrument
 
 MAX_NOTIONAL: Final = (1 << 63) - 1
 MAX_ICEBERG_PARTS: Final = 100
-"""An iceberg's quantity is at most so many times what it displays, which bounds what one order can do to it."""
+"""An iceberg's quantity is at most so many times what it displays."""
+MAX_REFILLS: Final = 100_000
+"""Refills that all icebergs of a book may have to come: each is two rows of a sweep, and all of them fit one message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Rules:
     max_quantity_lots: int
     min_notional: int
     market_protection_ticks: int
+    stop_trigger: int
     reference_price_ticks: int
     max_orders: int
 
@@ -46,4 +49,14 @@ def rules_of(instrument: Instrument, max_orders: int) -> Rules:
     protection = instrument.market_protection_ticks
     if not 0 <= protection <= MAX_PRICE_TICKS:
         raise InvalidInput(f"{name}: market_protection_ticks {protection} is not within 0..{MAX_PRICE_TICKS}")
-    return Rules(low, high, smallest, largest, min_notional, protection, instrument.reference_price_ticks, max_orders)
+    return Rules(
+        min_price_ticks=low,
+        max_price_ticks=high,
+        min_quantity_lots=smallest,
+        max_quantity_lots=largest,
+        min_notional=min_notional,
+        market_protection_ticks=protection,
+        stop_trigger=instrument.stop_trigger,
+        reference_price_ticks=instrument.reference_price_ticks,
+        max_orders=max_orders,
+    )

@@ -16,10 +16,12 @@ from marksim.core.errors import InvalidInput
 from marksim.core.types import DEPTH, EXECUTION, QUOTE, Records
 
 MAX_LEVELS: Final = 1 << 26
-"""Widest price band the ladder is made for (20 bytes a level, touched pages only)."""
+"""Widest price band the ladder is made for (32 bytes a level, touched pages only)."""
 
 FIRST_ORDERS: Final = 1024
 FIRST_ROWS: Final = 256
+FIRST_ENTRIES: Final = 64
+HEAPS: Final = ("expiries", "buy_stops", "sell_stops")
 
 LIMITS: Final = (
     "min_price_ticks",
@@ -28,6 +30,7 @@ LIMITS: Final = (
     "max_quantity_lots",
     "min_notional",
     "market_protection_ticks",
+    "stop_trigger",
     "max_orders",
 )
 """Counters that are constant: the fields of Rules of the same names."""
@@ -48,8 +51,16 @@ COUNTERS: Final = np.dtype(
             "order_count",
             "free_slot",
             "refills",
-            # Entries of `expiries`.
+            # Stops that wait, oldest first.
+            "stop_count",
+            "first_stop",
+            "last_stop",
+            # 0 before the first trade.
+            "last_price_ticks",
+            # Entries of the heaps.
             "expiries",
+            "buy_stops",
+            "sell_stops",
             # Level indices, -1 for an empty side.
             "best_bid",
             "best_ask",
@@ -65,6 +76,8 @@ COUNTERS: Final = np.dtype(
             # Rows that the command needs before which the kernel stopped; 0 if it needs a slot instead.
             "needed_executions",
             "needed_depth",
+            # The heap, from 1 on, that is full; 0 if none is.
+            "full_heap",
         )
     ],
     align=True,
@@ -81,14 +94,21 @@ ORDER: Final = np.dtype(
         ("display_lots", "<i8"),
         ("hidden_lots", "<i8"),
         ("expire_time_ns", "<i8"),
+        ("stop_price_ticks", "<i8"),
         ("level", "<i4"),
         ("previous", "<i4"),
         ("next", "<i4"),
-        ("side", "<i4"),
+        ("side", "<u1"),
+        ("order_type", "<u1"),
+        ("time_in_force", "<u1"),
+        ("self_trade_prevention", "<u1"),
     ],
     align=True,
 )
-"""A slot of the pool. `next` links the queue of a level, and the free list. hidden_lots is the part of leaves not shown."""
+"""A slot of the pool. `next` links the queue of a level, the stops that wait, and the free list.
+
+hidden_lots is the part of leaves that is not shown. order_type is LIMIT of all that rest; the last two are of stops alone.
+"""
 
 LEVEL: Final = np.dtype(
     [
@@ -103,8 +123,8 @@ LEVEL: Final = np.dtype(
 )
 """A queue. quantity_lots is what is shown; refills is how often its icebergs may yet be refilled."""
 
-EXPIRY: Final = np.dtype([("time_ns", "<i8"), ("order_id", "<i8"), ("slot", "<i4")], align=True)
-"""When an order expires. One whose slot has another order by now, or none, means nothing any more."""
+ENTRY: Final = np.dtype([("key", "<i8"), ("order_id", "<i8"), ("slot", "<i4")], align=True)
+"""An order in a heap, by when it expires or what triggers it. One whose slot has another order by now means nothing."""
 
 
 @dataclass(slots=True)
@@ -117,15 +137,18 @@ class Memory:
     bitmap: NDArray[np.uint64]
     names: NDArray[np.int32]
     expiries: Records
-    """A binary heap, the first to expire at its top."""
+    buy_stops: Records
+    sell_stops: Records
+    """Binary heaps of ENTRY, the first to expire or to be triggered at the top."""
     executions: Records
     quotes: Records
     depth: Records
 
     @property
-    def book(self) -> tuple[Records, Records, Records, NDArray[np.uint64], NDArray[np.int32], Records]:
+    def book(self) -> tuple[Records, Records, Records, NDArray[np.uint64], NDArray[np.int32], Records, Records, Records]:
         """What the book is, without the rows that it gives."""
-        return self.counters, self.orders, self.levels, self.bitmap, self.names, self.expiries
+        heaps = (self.expiries, self.buy_stops, self.sell_stops)
+        return self.counters, self.orders, self.levels, self.bitmap, self.names, *heaps
 
     @property
     def nbytes(self) -> int:
@@ -154,7 +177,9 @@ def allocate(rules: Rules) -> Memory:
         levels=np.zeros(level_count, LEVEL),
         bitmap=np.zeros(tier_end, np.uint64),
         names=np.zeros(0, np.int32),
-        expiries=np.zeros(0, EXPIRY),
+        expiries=np.zeros(0, ENTRY),
+        buy_stops=np.zeros(0, ENTRY),
+        sell_stops=np.zeros(0, ENTRY),
         executions=np.zeros(FIRST_ROWS, EXECUTION),
         quotes=np.zeros(FIRST_ROWS, QUOTE),
         depth=np.zeros(FIRST_ROWS, DEPTH),
@@ -174,8 +199,12 @@ def grow_orders(memory: Memory, slots: int) -> None:
     memory.orders = orders
     # A power of two at least twice the slots keeps probe sequences short.
     memory.names = np.zeros(1 << (2 * slots).bit_length(), np.int32)
-    # Twice the slots, so that entries of orders that are gone need be swept out only once in as many orders.
-    memory.expiries = _resized(memory.expiries, 2 * slots)
+
+
+def grow_heap(memory: Memory, name: str) -> None:
+    """Double one of the heaps."""
+    heap = getattr(memory, name)
+    setattr(memory, name, grown(heap, FIRST_ENTRIES))
 
 
 def grown(rows: Records, needed: int) -> Records:

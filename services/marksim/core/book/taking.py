@@ -16,7 +16,11 @@ from marksim.core.book.words import (
     DECREMENT,
     FOK,
     FOK_NOT_FILLED,
+    IOC,
+    IOC_REMAINDER,
     MIN_QUANTITY,
+    NO_LIQUIDITY,
+    PRICE_BAND,
     REFILLED,
     SELF_TRADE,
     SELL,
@@ -81,13 +85,9 @@ def following_index(book: Book, buy: bool, index: Index, last: Index) -> Index:
 
 
 @compiled
-def why_nothing(book: Book, command: Row, group: int, last: Index) -> int:
-    """Why an order is cancelled before it trades: FOK_NOT_FILLED, MIN_QUANTITY, or UNSPECIFIED where it is not."""
-    whole = command.time_in_force == FOK
-    needed = command.quantity_lots if whole else command.min_quantity_lots
-    if needed == 0:
-        return UNSPECIFIED
-    buy, prevention = command.side == BUY, command.self_trade_prevention
+def can_trade(book: Book, taker: Row, last: Index, prevention: int, needed: int) -> bool:
+    """Whether so much could trade at once."""
+    buy = taker.side == BUY
     found = int64(0)
     own = False
     index = first_index(book, buy, last)
@@ -95,12 +95,31 @@ def why_nothing(book: Book, command: Row, group: int, last: Index) -> int:
         if prevention == 0:
             found += book.levels[index].quantity_lots + book.levels[index].hidden_lots
         else:
-            lots, own = others_lots(book, index, group, prevention)
+            lots, own = others_lots(book, index, taker.self_trade_group, prevention)
             found += lots
         index = following_index(book, buy, index, last)
-    if found >= needed:
+    return bool(found >= needed)
+
+
+@compiled
+def take(book: Book, taker: Row, last: Index, own_price: int, life: int, prevention: int, smallest: int) -> int:
+    """Trade what the order may; why what it has left is cancelled, or UNSPECIFIED where that rests or there is none.
+
+    `own_price` is what its rows show as its price, `smallest` what must trade at once: 0 of both means a market order, and
+    nothing must.
+    """
+    state = book.state
+    if life == FOK and not can_trade(book, taker, last, prevention, taker.leaves_lots):
+        return FOK_NOT_FILLED
+    if smallest > 0 and not can_trade(book, taker, last, prevention, smallest):
+        return MIN_QUANTITY
+    if match(book, taker, last, own_price, prevention):
+        return SELF_TRADE
+    if taker.leaves_lots == 0:
         return UNSPECIFIED
-    return FOK_NOT_FILLED if whole else MIN_QUANTITY
+    if own_price == 0:
+        return NO_LIQUIDITY if (state.best_ask if taker.side == BUY else state.best_bid) < 0 else PRICE_BAND
+    return IOC_REMAINDER if life == IOC else UNSPECIFIED
 
 
 @compiled
@@ -134,6 +153,7 @@ def trade(book: Book, taker: Row, maker: Row, level: Row, price: int) -> None:
     row.maker_serial = maker.serial
     row.maker_order_id = maker.order_id
     row.maker_leaves_lots = maker.leaves_lots
+    book.state.last_price_ticks = price
 
 
 @compiled
@@ -143,8 +163,10 @@ def prevent(book: Book, taker: Row, maker: Row, level: Row, price: int, own_pric
         return True
     both = min(taker.leaves_lots, maker.leaves_lots) if prevention == DECREMENT else maker.leaves_lots
     shrink(book, level, maker, maker.leaves_lots - both)
+    maker.quantity_lots -= both
     tell(book, CANCELLED, SELF_TRADE, maker, price, both)
     if prevention == DECREMENT:
+        taker.quantity_lots -= both
         take_off(book, taker, own_price, both, SELF_TRADE)
     return bool(prevention == CANCEL_BOTH)
 

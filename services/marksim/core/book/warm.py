@@ -24,7 +24,7 @@ KERNELS: Final[dict[str, Callable[..., Any]]] = {
 
 def compile_kernels(progress: Callable[[str], object] | None = None) -> None:
     """Compile, or load from the cache on disk, all that a book needs; `progress` is told each name before its turn."""
-    memory = allocate(Rules(1, 2, 1, 1, 0, 0, 1, max_orders=1))
+    memory = allocate(Rules(1, 2, 1, 1, 0, 0, 0, 1, max_orders=1))
     outputs = memory.executions, memory.quotes, memory.depth
     arguments: dict[str, tuple[object, ...]] = {
         "book.apply_commands": (*memory.book, np.zeros(1, COMMAND), 0, 0, *outputs),

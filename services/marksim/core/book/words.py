@@ -14,6 +14,7 @@ from marksim.core.types import (
     Reason,
     SelfTradePrevention,
     Side,
+    StopTrigger,
     TimeInForce,
 )
 
@@ -37,6 +38,8 @@ class Book(NamedTuple):
     bitmap: "Bitmap"
     names: "Names"
     expiries: Table
+    buy_stops: Table
+    sell_stops: Table
     executions: Table
     quotes: Table
     depth: Table
@@ -49,6 +52,8 @@ BUY, SELL = int(Side.BUY), int(Side.SELL)
 NEW, CANCEL = int(CommandKind.NEW), int(CommandKind.CANCEL)
 AMEND, MASS_CANCEL = int(CommandKind.AMEND), int(CommandKind.MASS_CANCEL)
 LIMIT, MARKET = int(OrderType.LIMIT), int(OrderType.MARKET)
+STOP, STOP_LIMIT = int(OrderType.STOP), int(OrderType.STOP_LIMIT)
+QUOTE = int(StopTrigger.QUOTE)
 GTC, IOC, FOK = int(TimeInForce.GTC), int(TimeInForce.IOC), int(TimeInForce.FOK)
 GTD, AT_THE_OPEN = int(TimeInForce.GTD), int(TimeInForce.AT_THE_OPEN)
 SLIDE = int(PostOnly.SLIDE)
@@ -56,6 +61,7 @@ CANCEL_NEWEST, CANCEL_OLDEST = int(SelfTradePrevention.CANCEL_NEWEST), int(SelfT
 CANCEL_BOTH, DECREMENT = int(SelfTradePrevention.CANCEL_BOTH), int(SelfTradePrevention.DECREMENT)
 ACCEPTED, REJECTED = int(ExecutionKind.ACCEPTED), int(ExecutionKind.REJECTED)
 TRADED, CANCELLED = int(ExecutionKind.TRADED), int(ExecutionKind.CANCELLED)
+TRIGGERED = int(ExecutionKind.TRIGGERED)
 EXPIRED, REFILLED = int(ExecutionKind.EXPIRED), int(ExecutionKind.REFILLED)
 AMENDED, CANCEL_REJECTED = int(ExecutionKind.AMENDED), int(ExecutionKind.CANCEL_REJECTED)
 UNSPECIFIED, REQUESTED, UNKNOWN_ORDER = int(Reason.UNSPECIFIED), int(Reason.REQUESTED), int(Reason.UNKNOWN_ORDER)
