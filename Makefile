@@ -33,6 +33,10 @@ dashboard: $(RUN) ## Run the dashboard on http://localhost:8050, before or after
 test: $(DEV) ## Run the tests, under five minutes (make test ARGS="-k book")
 	$(PY) -m pytest -n $(JOBS) --dist loadfile -m "not system and not cluster" $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(DEV) ## Run ten million random commands against both order books (make fuzz ARGS="--commands 1000000 --seed 7")
+	$(PY) -m tests.core.book.fuzz --jobs $(JOBS) $(ARGS)
+
 .PHONY: test-bounds
 test-bounds: $(DEV) ## Run the order book's tests with every array index checked
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=build/numba-bounds $(PY) -m pytest --timeout 300 tests/core/book $(ARGS)

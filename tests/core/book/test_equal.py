@@ -1,6 +1,5 @@
 """The plain book judges the compiled one: seeded streams of commands must give equal rows and equal hashes."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,194 +10,12 @@ from hypothesis import strategies as st
 from marksim.core.book.book import EARLIEST_NS, OrderBook
 from marksim.core.book.checks import violations
 from marksim.core.book.reference import ReferenceBook
-from marksim.core.types import COMMAND, Records, StopTrigger
+from marksim.core.types import Records, StopTrigger
 from tests.core.book.commands import batch, instrument, same
+from tests.core.book.ledger import Ledger
+from tests.core.book.streams import MIXES, Mix, stream
 
 COUNT = 20_000
-
-
-@dataclass(frozen=True)
-class Mix:
-    """A kind of traffic."""
-
-    band: int
-    cancels: float
-    markets: float
-    serials: int
-    max_orders: int
-    invalid: float = 0.0
-    min_price: int = 10
-    max_price: int = 5_000
-    terms: float = 0.0
-    """Share of orders with terms: FOK, post-only, a smallest first fill, self-trade prevention, groups."""
-    protection: int = 0
-    amends: float = 0.0
-    mass_cancels: float = 0.0
-    icebergs: float = 0.0
-    expiring: float = 0.0
-    stops: float = 0.0
-    quote_triggers: bool = False
-
-
-MIXES = {
-    "two prices": Mix(band=1, cancels=0.3, markets=0.05, serials=50, max_orders=1_000),
-    "narrow": Mix(band=8, cancels=0.4, markets=0.05, serials=5_000, max_orders=1_000),
-    "wide and deep": Mix(band=900, cancels=0.05, markets=0.002, serials=1 << 40, max_orders=1 << 20),
-    "sweeps": Mix(band=400, cancels=0.1, markets=0.2, serials=1 << 40, max_orders=1 << 20),
-    "full": Mix(band=50, cancels=0.2, markets=0.01, serials=100, max_orders=30),
-    "one order": Mix(band=2, cancels=0.2, markets=0.01, serials=3, max_orders=1),
-    "band edges": Mix(band=6, cancels=0.2, markets=0.05, serials=300, max_orders=100, min_price=998, max_price=1_003),
-    "invalid": Mix(band=20, cancels=0.3, markets=0.05, serials=200, max_orders=200, invalid=0.3),
-    "icebergs": Mix(band=3, cancels=0.1, markets=0.1, serials=5_000, max_orders=1_000, icebergs=0.5, amends=0.1, terms=0.2),
-    "expiring": Mix(band=5, cancels=0.1, markets=0.02, serials=5_000, max_orders=300, expiring=0.5, amends=0.1),
-    "icebergs that expire in depth": Mix(
-        band=200, cancels=0.05, markets=0.02, serials=1 << 40, max_orders=1 << 20, icebergs=0.3, expiring=0.3, terms=0.2
-    ),
-    "stops": Mix(band=20, cancels=0.15, markets=0.1, serials=5_000, max_orders=400, stops=0.4),
-    "stops in a thin market": Mix(band=60, cancels=0.2, markets=0.15, serials=60, max_orders=60, stops=0.5, amends=0.2),
-    "stops on quotes": Mix(
-        band=15, cancels=0.15, markets=0.1, serials=5_000, max_orders=400, stops=0.4, quote_triggers=True, expiring=0.3
-    ),
-    "cascades": Mix(band=400, cancels=0.02, markets=0.01, serials=1 << 40, max_orders=1 << 20, stops=0.6, terms=0.1),
-    "everything on quotes": Mix(
-        band=5,
-        cancels=0.1,
-        markets=0.05,
-        serials=300,
-        max_orders=400,
-        icebergs=0.3,
-        expiring=0.3,
-        terms=0.3,
-        amends=0.3,
-        mass_cancels=0.003,
-        invalid=0.02,
-        protection=4,
-        stops=0.3,
-        quote_triggers=True,
-    ),
-    "everything": Mix(
-        band=5,
-        cancels=0.1,
-        markets=0.05,
-        serials=300,
-        max_orders=400,
-        icebergs=0.3,
-        expiring=0.3,
-        terms=0.3,
-        amends=0.3,
-        mass_cancels=0.003,
-        invalid=0.02,
-        protection=4,
-        stops=0.3,
-    ),
-    "amends": Mix(band=6, cancels=0.1, markets=0.05, serials=400, max_orders=1_000, amends=0.4, mass_cancels=0.002),
-    "amends with terms": Mix(
-        band=3, cancels=0.1, markets=0.03, serials=60, max_orders=200, terms=0.5, amends=0.5, mass_cancels=0.01, invalid=0.02
-    ),
-    "amends in depth": Mix(
-        band=300, cancels=0.05, markets=0.02, serials=1 << 40, max_orders=1 << 20, amends=0.3, mass_cancels=0.0005
-    ),
-    "terms": Mix(band=4, cancels=0.2, markets=0.1, serials=5_000, max_orders=1_000, terms=0.8, protection=3),
-    "terms at two prices": Mix(band=1, cancels=0.1, markets=0.05, serials=500, max_orders=300, terms=0.95, invalid=0.02),
-    "terms in depth": Mix(
-        band=300, cancels=0.02, markets=0.1, serials=1 << 40, max_orders=1 << 20, terms=0.3, protection=90
-    ),
-    "far levels": Mix(band=990, cancels=0.49, markets=0.001, serials=40, max_orders=50, max_price=1_000_000),
-}
-
-
-def stream(rng: np.random.Generator, mix: Mix, count: int) -> Records:
-    """Random commands of a few accounts."""
-    commands = np.zeros(count, COMMAND)
-    commands["time_ns"] = np.cumsum(rng.integers(0, 1_000_000, count))
-    commands["account"] = rng.integers(-1, 4, count)
-    commands["serial"] = rng.integers(0, mix.serials, count)
-    commands["kind"] = np.where(rng.random(count) < mix.cancels, 2, 1)
-    # Half of the cancels name a lately used serial, so that with many serials some are found.
-    recent = np.maximum(np.arange(count) - rng.integers(1, 40, count), 0)
-    commands["target_serial"] = np.where(
-        rng.random(count) < 0.5, commands["serial"][recent], rng.integers(0, mix.serials, count)
-    )
-    commands["account"] = np.where(commands["kind"] == 2, commands["account"][recent], commands["account"])
-    commands["side"] = rng.integers(1, 3, count)
-    commands["order_type"] = np.where(rng.random(count) < mix.markets, 2, 1)
-    commands["time_in_force"] = rng.choice([0, 1, 2], count, p=[0.5, 0.4, 0.1])
-    away = rng.integers(-mix.band, mix.band + 1, count)
-    away = np.where(rng.random(count) < 0.6, np.where(commands["side"] == 1, -np.abs(away), np.abs(away)), away)
-    commands["price_ticks"] = np.where(commands["order_type"] == 2, 0, 1_000 + away)
-    commands["quantity_lots"] = rng.integers(2, 100, count)
-    _add_terms(rng, mix, commands)
-    _add_parts(rng, mix, commands)
-    _add_stops(rng, mix, commands)
-    _add_amends(rng, mix, commands)
-    for row in np.flatnonzero(rng.random(count) < mix.invalid):
-        name = rng.choice(list(COMMAND.names or ()))
-        bits = np.iinfo(COMMAND[name])
-        commands[name][row] = rng.choice([bits.min, bits.min + 1, 0, 1, 3, bits.max - 1, bits.max])
-    return commands
-
-
-def _add_terms(rng: np.random.Generator, mix: Mix, commands: Records) -> None:
-    count = len(commands)
-    chosen = (rng.random(count) < mix.terms) & (commands["kind"] == 1)
-    commands["self_trade_prevention"] = np.where(chosen, rng.integers(0, 5, count), 0)
-    commands["self_trade_group"] = np.where(chosen & (rng.random(count) < 0.2), rng.integers(1, 3, count), 0)
-    kind = np.where(chosen, rng.integers(0, 6, count), 0)
-    commands["time_in_force"] = np.where(kind == 1, 3, commands["time_in_force"])
-    commands["min_quantity_lots"] = np.where((kind == 1) | (kind == 2), rng.integers(0, 60, count), 0)
-    post_only = (kind > 3) & (commands["order_type"] == 1) & (commands["time_in_force"] < 2)
-    commands["post_only"] = np.where(post_only, kind - 3, 0)
-
-
-def _add_parts(rng: np.random.Generator, mix: Mix, commands: Records) -> None:
-    """Icebergs and orders that expire, among those that rest."""
-    count = len(commands)
-    rests = (commands["kind"] == 1) & (commands["order_type"] == 1) & (commands["time_in_force"] < 2)
-    icebergs = rests & (rng.random(count) < mix.icebergs)
-    shown = np.minimum(rng.integers(1, 30, count), commands["quantity_lots"])
-    commands["display_lots"] = np.where(icebergs, shown, 0)
-    expiring = rests & (rng.random(count) < mix.expiring)
-    commands["time_in_force"] = np.where(expiring, 4, commands["time_in_force"])
-    # In whole milliseconds, so that several expire at once, and some of them at the time of a command or before it.
-    ends = commands["time_ns"] + rng.integers(-1, 200, count) * 500_000
-    commands["expire_time_ns"] = np.where(expiring, np.maximum(ends // 1_000_000, 1) * 1_000_000, 0)
-
-
-def _add_stops(rng: np.random.Generator, mix: Mix, commands: Records) -> None:
-    """Some of the orders that would take wait for a price instead, most of them for one that is not reached yet."""
-    count = len(commands)
-    stops = (commands["kind"] == 1) & (commands["post_only"] == 0) & (rng.random(count) < mix.stops)
-    limited = stops & (commands["order_type"] == 1) & (rng.random(count) < 0.6)
-    commands["order_type"] = np.where(limited, 4, np.where(stops, 3, commands["order_type"]))
-    plain = stops & ~limited
-    commands["price_ticks"] = np.where(plain, 0, commands["price_ticks"])
-    commands["display_lots"] = np.where(plain, 0, commands["display_lots"])
-    commands["min_quantity_lots"] = np.where(stops, 0, commands["min_quantity_lots"])
-    away = np.where(commands["side"] == 1, 1, -1) * rng.integers(-mix.band // 4, mix.band + 1, count)
-    commands["stop_price_ticks"] = np.where(stops, 1_000 + away, 0)
-    at_once = plain & ((commands["time_in_force"] == 2) | (commands["time_in_force"] == 3))
-    commands["time_in_force"] = np.where(at_once, 0, commands["time_in_force"])
-
-
-def _add_amends(rng: np.random.Generator, mix: Mix, commands: Records) -> None:
-    """Some of the new orders become changes of lately used ones, and some of all commands mass cancels."""
-    count = len(commands)
-    amends = (commands["kind"] == 1) & (rng.random(count) < mix.amends)
-    recent = np.maximum(np.arange(count) - rng.integers(1, 60, count), 0)
-    commands["kind"] = np.where(amends, 3, commands["kind"])
-    commands["account"] = np.where(amends, commands["account"][recent], commands["account"])
-    commands["target_serial"] = np.where(amends, commands["serial"][recent], commands["target_serial"])
-    keeps_name = amends & (rng.random(count) < 0.7)
-    commands["serial"] = np.where(keeps_name, commands["target_serial"], commands["serial"])
-    commands["price_ticks"] = np.where(amends & (rng.random(count) < 0.4), 0, commands["price_ticks"])
-    commands["quantity_lots"] = np.where(amends & (rng.random(count) < 0.4), 0, commands["quantity_lots"])
-    keeps_life = amends & (rng.random(count) < 0.95)
-    commands["time_in_force"] = np.where(keeps_life, 0, commands["time_in_force"])
-    for name in ("min_quantity_lots", "display_lots", "expire_time_ns", "stop_price_ticks"):
-        commands[name] = np.where(keeps_life, 0, commands[name])
-    all_of_them = rng.random(count) < mix.mass_cancels
-    commands["kind"] = np.where(all_of_them, 4, commands["kind"])
-    commands["side"] = np.where(all_of_them, rng.integers(0, 4, count), commands["side"])
 
 
 def assert_equal_books(commands: Records, batches: Any, mix: Mix, context: str) -> None:
@@ -210,6 +27,7 @@ def assert_equal_books(commands: Records, batches: Any, mix: Mix, context: str) 
         stop_trigger=StopTrigger.QUOTE if mix.quote_triggers else StopTrigger.UNSPECIFIED,
     )
     plain, fast = ReferenceBook(traded, mix.max_orders), OrderBook(traded, mix.max_orders)
+    ledger = Ledger()
     at = 0
     while at < len(commands):
         size = int(next(batches))
@@ -217,11 +35,14 @@ def assert_equal_books(commands: Records, batches: Any, mix: Mix, context: str) 
         where = f"{context}, rows {at}..{at + size}"
         # The window ends a while after its last command.
         end_ns = int(part["time_ns"].max()) + 1_500_000 if mix.expiring and not mix.invalid and at % 3 else EARLIEST_NS
-        assert same(plain.apply(part, end_ns), fast.apply(part, end_ns)), where
+        expected, output = plain.apply(part, end_ns), fast.apply(part, end_ns)
+        assert same(expected, output), where
+        ledger.add(output)
         assert plain.next_expiry_ns == fast.next_expiry_ns, where
         assert plain.state_hash() == fast.state_hash(), where
         at += size
     assert violations(fast) == [], context
+    assert ledger.check(fast) == [], context
     assert np.array_equal(plain.depth(), fast.depth()), context
     for account in range(-1, 4):
         assert plain.open_orders(account) == fast.open_orders(account), context

@@ -126,6 +126,8 @@ class ReferenceBook:
         self._sides: dict[int, dict[int, deque[RestingOrder]]] = {Side.BUY: {}, Side.SELL: {}}
         self._orders: dict[tuple[int, int], RestingOrder] = {}
         self._stops: list[RestingOrder] = []
+        self._any_expire = False
+        """Whether an order that expires ever came; it only saves looking."""
         self._last_price = 0
         self._sequence = 0
         self._last_order_id = 0
@@ -214,7 +216,7 @@ class ReferenceBook:
         return hash_state(self.resting(), counters)
 
     def _expire(self, until_ns: int, rows: Rows) -> None:
-        while due := [order for order in self._orders.values() if 0 < order.expire_ns <= until_ns]:
+        while self._any_expire and (due := [order for order in self._orders.values() if 0 < order.expire_ns <= until_ns]):
             order = min(due, key=lambda order: (order.expire_ns, order.order_id))
             self._time_ns = max(self._time_ns, order.expire_ns)
             self._end(order, ExecutionKind.EXPIRED, Reason.EXPIRED, rows)
@@ -251,6 +253,7 @@ class ReferenceBook:
             self._reject(command, reason, rows)
             return
         self._last_order_id += 1
+        self._any_expire = self._any_expire or command["expire_time_ns"] != 0
         order = RestingOrder(
             account=command["account"],
             serial=command["serial"],

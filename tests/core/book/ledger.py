@@ -1,0 +1,79 @@
+"""What a book's rows add up to, for somebody who sees nothing but them: quantities are conserved, depth gives the book."""
+
+from typing import Any
+
+from marksim.core.types import BookOutput, ExecutionKind, Side
+
+OFF = (ExecutionKind.CANCELLED, ExecutionKind.EXPIRED)
+SAME = (ExecutionKind.REFILLED, ExecutionKind.TRIGGERED)
+
+
+class Ledger:
+    """Takes batches of rows; `problems` says what does not add up."""
+
+    def __init__(self) -> None:
+        self.leaves: dict[int, int] = {}
+        """What is left of each open order, by its id."""
+        self.levels: dict[tuple[int, int], tuple[int, int]] = {}
+        """(quantity, orders) by side and price."""
+        self.quote: tuple[int, ...] | None = None
+        self.problems: list[str] = []
+        self._sequence = 0
+
+    def add(self, output: BookOutput) -> None:
+        names = output.executions.dtype.names or ()
+        for values in output.executions.tolist():
+            self._execution(dict(zip(names, values, strict=True)))
+        for _, _, price, quantity, count, side in output.depth.tolist():
+            if quantity == 0:
+                self.levels.pop((side, price), None)
+            else:
+                self.levels[side, price] = (quantity, count)
+            if (quantity == 0) != (count == 0):
+                self.problems.append(f"level {price} has {quantity} of {count} orders")
+        for row in output.quotes.tolist():
+            if row[2:] == self.quote:
+                self.problems.append(f"quote {row} says nothing new")
+            self.quote = row[2:]
+
+    def check(self, book: Any) -> list[str]:
+        """The problems, and those of the book as it is now."""
+        problems = list(self.problems)
+        left = {int(row["order_id"]): int(row["leaves_lots"]) for row in book.resting()}
+        if left != self.leaves:
+            problems.append(f"the book has {left}, the executions leave {self.leaves}")
+        levels = {(int(row["side"]), int(row["price_ticks"])): row for row in book.depth()}
+        shown = {key: (int(row["quantity_lots"]), int(row["order_count"])) for key, row in levels.items()}
+        if shown != self.levels:
+            problems.append(f"depth is {shown}, its changes give {self.levels}")
+        best = {side: [price for at, price in shown if at == side] for side in (Side.BUY, Side.SELL)}
+        if best[Side.BUY] and best[Side.SELL] and max(best[Side.BUY]) >= min(best[Side.SELL]):
+            problems.append("the book is crossed")
+        return problems
+
+    def _execution(self, row: dict[str, int]) -> None:
+        kind, order, quantity = row["kind"], row["order_id"], row["quantity_lots"]
+        self._sequence += 1
+        if row["sequence"] != self._sequence:
+            self.problems.append(f"sequence {row['sequence']} after {self._sequence - 1}")
+        if kind == ExecutionKind.ACCEPTED:
+            self.leaves[order] = quantity
+            self._is_left(order, row["leaves_lots"], row)
+        elif kind == ExecutionKind.AMENDED:
+            self.leaves[order] = row["leaves_lots"]
+        elif kind == ExecutionKind.TRADED:
+            self.leaves[order] -= quantity
+            self.leaves[row["maker_order_id"]] -= quantity
+            self._is_left(order, row["leaves_lots"], row)
+            self._is_left(row["maker_order_id"], row["maker_leaves_lots"], row)
+        elif kind in OFF:
+            self.leaves[order] -= quantity
+            self._is_left(order, row["leaves_lots"], row)
+        elif kind in SAME:
+            self._is_left(order, row["leaves_lots"], row)
+
+    def _is_left(self, order: int, leaves: int, row: dict[str, int]) -> None:
+        if self.leaves[order] != leaves or leaves < 0:
+            self.problems.append(f"of order {order} {self.leaves[order]} are left, the row says otherwise: {row}")
+        if leaves == 0:
+            del self.leaves[order]
