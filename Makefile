@@ -103,6 +103,10 @@ cluster-test: $(DEV) ## Prove image and chart on the cluster of KUBECONFIG (ARGS
 dashboards: $(DEV) ## Write the Grafana dashboards in deploy/grafana and in the chart from tools/dashboards
 	$(PY) -m tools.dashboards
 
+.PHONY: order-docs
+order-docs: $(DEV) ## Write the tables of docs/orders.md from the order book's own (ARGS=--check only checks)
+	$(PY) tools/order_docs.py $(ARGS)
+
 .PHONY: dashboards-check
 dashboards-check: $(DEV) ## Check that the dashboards are what tools/dashboards says
 	$(PY) -m tools.dashboards --check

@@ -301,8 +301,10 @@ async def test_a_stop_waits_for_its_price(market: Market) -> None:
     engine = await market.engine()
     stop: dict[str, Any] = {"order_type": types_pb2.ORDER_TYPE_STOP_LIMIT, "stop_price": "50001", "price": "50002"}
     task, other = market.submitting(**stop), market.submitting("other", **stop)
-    await market.queued(2)
+    refused_stop = market.submitting("refused", **{**stop, "stop_price": "999999"})
+    await market.queued(3)
     await engine.window(0)
+    assert (await refused_stop).order.status == types_pb2.ORDER_STATUS_REJECTED
     assert {(await waiting).order.status for waiting in (task, other)} == {types_pb2.ORDER_STATUS_PENDING}
     cancel = asyncio.ensure_future(market.stub.CancelOrder(pb.CancelOrderRequest(**name("other"))))
     await market.queued(1)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from marksim.core.book.life import next_status
 from marksim.core.errors import Exhausted, MarksimError
 from marksim.core.types import (
     EXECUTION,
@@ -338,30 +339,29 @@ class Outside:
         elif order is not None and kind == ExecutionKind.CANCEL_REJECTED:
             self._answers.take(order, row)
         elif order is not None:
-            order.updated_ns = row["time_ns"]
-            if kind == ExecutionKind.ACCEPTED:
-                # A stop waits on, for its price.
-                order.status = OrderStatus.PENDING if order.stop_price_ticks else OrderStatus.OPEN
-                order.order_id = row["order_id"]
-                order.accepted_ns, order.leaves_lots = row["time_ns"], row["leaves_lots"]
-                # It may have slid.
-                order.price_ticks = row["price_ticks"]
-            elif kind == ExecutionKind.REJECTED:
-                self._close(order, OrderStatus.REJECTED, row["reason"])
-            elif kind == ExecutionKind.TRIGGERED:
-                order.status = OrderStatus.OPEN
-            elif kind == ExecutionKind.AMENDED:
-                self._amended(order, row)
-            elif kind == ExecutionKind.CANCELLED and row["leaves_lots"]:
-                # A part was taken off, which it was not sent for any more.
-                order.quantity_lots -= row["quantity_lots"]
-                order.leaves_lots = row["leaves_lots"]
-            elif kind == ExecutionKind.CANCELLED:
-                if row["reason"] == Reason.REQUESTED:
-                    self._answers.take(order, row)
-                self._close(order, OrderStatus.CANCELLED, row["reason"])
-            elif kind == ExecutionKind.EXPIRED:
-                self._close(order, OrderStatus.EXPIRED, row["reason"])
+            self._change(order, row)
+
+    def _change(self, order: OutsideOrder, row: dict[str, int]) -> None:
+        kind, leaves = ExecutionKind(row["kind"]), row["leaves_lots"]
+        waits = order.stop_price_ticks != 0 and order.status == OrderStatus.PENDING and kind != ExecutionKind.REJECTED
+        status = next_status(order.status, kind, leaves > 0, waits)
+        order.updated_ns = row["time_ns"]
+        if kind == ExecutionKind.ACCEPTED:
+            order.order_id, order.accepted_ns, order.leaves_lots = row["order_id"], row["time_ns"], leaves
+            # It may have slid.
+            order.price_ticks = row["price_ticks"]
+        elif kind == ExecutionKind.AMENDED:
+            self._amended(order, row)
+        elif kind == ExecutionKind.CANCELLED and leaves:
+            # A part was taken off, which it was not sent for any more.
+            order.quantity_lots -= row["quantity_lots"]
+            order.leaves_lots = leaves
+        elif kind == ExecutionKind.CANCELLED and row["reason"] == Reason.REQUESTED:
+            self._answers.take(order, row)
+        if status in OPEN:
+            order.status = status
+        else:
+            self._close(order, status, row["reason"])
 
     def _amended(self, order: OutsideOrder, row: dict[str, int]) -> None:
         order.price_ticks, order.quantity_lots = row["price_ticks"], row["quantity_lots"]
@@ -387,10 +387,11 @@ class Outside:
         position.lots += sign * lots
         position.notional -= sign * price * lots
         position.trades += 1
+        status = next_status(order.status, ExecutionKind.TRADED, leaves > 0)
         if leaves:
-            order.status = OrderStatus.PARTIALLY_FILLED
+            order.status = status
         else:
-            self._close(order, OrderStatus.FILLED, Reason.UNSPECIFIED)
+            self._close(order, status, Reason.UNSPECIFIED)
 
     def _close(self, order: OutsideOrder, status: OrderStatus, reason: int) -> None:
         order.status, order.reason, order.leaves_lots = status, Reason(reason), 0

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from marksim.core.types import BookOutput, ExecutionKind, Side
+from marksim.core.book.life import next_status
+from marksim.core.types import BookOutput, ExecutionKind, OrderStatus, Side
 
 OFF = (ExecutionKind.CANCELLED, ExecutionKind.EXPIRED)
 SAME = (ExecutionKind.REFILLED, ExecutionKind.TRIGGERED)
@@ -12,6 +13,8 @@ class Ledger:
     """Takes batches of rows; `problems` says what does not add up."""
 
     def __init__(self) -> None:
+        self.status: dict[int, OrderStatus] = {}
+        """Of each open order, by its id: every event must be one that its life allows."""
         self.leaves: dict[int, int] = {}
         """What is left of each open order, by its id."""
         self.levels: dict[tuple[int, int], tuple[int, int]] = {}
@@ -57,10 +60,13 @@ class Ledger:
         if row["sequence"] != self._sequence:
             self.problems.append(f"sequence {row['sequence']} after {self._sequence - 1}")
         if kind == ExecutionKind.ACCEPTED:
+            # Whether it is a stop, no row says: the next one does.
+            self.status[order] = OrderStatus.OPEN
             self.leaves[order] = quantity
             self._is_left(order, row["leaves_lots"], row)
         elif kind == ExecutionKind.AMENDED:
             self.leaves[order] = row["leaves_lots"]
+            self._lives(order, ExecutionKind.AMENDED, row["leaves_lots"])
         elif kind == ExecutionKind.TRADED:
             self.leaves[order] -= quantity
             self.leaves[row["maker_order_id"]] -= quantity
@@ -73,7 +79,18 @@ class Ledger:
             self._is_left(order, row["leaves_lots"], row)
 
     def _is_left(self, order: int, leaves: int, row: dict[str, int]) -> None:
+        self._lives(order, ExecutionKind(row["kind"]), leaves)
         if self.leaves[order] != leaves or leaves < 0:
             self.problems.append(f"of order {order} {self.leaves[order]} are left, the row says otherwise: {row}")
         if leaves == 0:
             del self.leaves[order]
+
+    def _lives(self, order: int, event: ExecutionKind, leaves: int) -> None:
+        if event == ExecutionKind.ACCEPTED:
+            return
+        waits = event == ExecutionKind.TRIGGERED
+        before = OrderStatus.PENDING if waits else self.status[order]
+        try:
+            self.status[order] = next_status(before, event, leaves > 0, waits)
+        except KeyError:
+            self.problems.append(f"order {order}: {event.name} of one that is {before.name}, {leaves} left")
