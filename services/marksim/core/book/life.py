@@ -8,7 +8,7 @@ from marksim.core.types import ExecutionKind, OrderStatus
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One transition. `left`: something is left of the order after the event. `waits`: it is a stop that is to wait, or does."""
+    """One transition. `left`: something is left of the order after it. `waits`: it is a stop that is to wait, or does."""
 
     before: OrderStatus
     event: ExecutionKind
