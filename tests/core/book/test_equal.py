@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from marksim.core.book.book import EARLIEST_NS, OrderBook
 from marksim.core.book.checks import violations
+from marksim.core.book.compiled import INTERPRETED
 from marksim.core.book.reference import ReferenceBook
 from marksim.core.types import COMMAND, Records, StopTrigger
 from tests.core.book.commands import batch, instrument, same
 
-COUNT = 20_000
+COUNT = 1_000 if INTERPRETED else 20_000
 
 
 @dataclass(frozen=True)
