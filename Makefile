@@ -31,7 +31,7 @@ dashboard: $(RUN) ## Run the dashboard on http://localhost:8050, before or after
 
 .PHONY: test
 test: $(DEV) ## Run the tests, under five minutes (make test ARGS="-k book")
-	$(PY) -m pytest -n $(JOBS) --dist loadfile -m "not system and not cluster" $(ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist loadfile -m "not system and not cluster and not faults" $(ARGS)
 
 .PHONY: fuzz
 fuzz: $(DEV) ## Run ten million random commands against both order books (make fuzz ARGS="--commands 1000000 --seed 7")
@@ -39,7 +39,16 @@ fuzz: $(DEV) ## Run ten million random commands against both order books (make f
 
 .PHONY: test-bounds
 test-bounds: $(DEV) ## Run the order book's tests with every array index checked
-	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=build/numba-bounds $(PY) -m pytest --timeout 300 tests/core/book $(ARGS)
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=build/numba-bounds $(PY) -m pytest --timeout 300 -m "not faults" tests/core/book $(ARGS)
+
+# But for one test, of a hundred thousand orders; the streams are shorter than those of compiled books.
+.PHONY: test-interpreted
+test-interpreted: $(DEV) ## Run the order book's tests with compilation off
+	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -n $(JOBS) -m "not faults" -k "not great_sweep" tests/core/book $(ARGS)
+
+.PHONY: test-faults
+test-faults: $(DEV) ## Put faults into the order book, one at a time, and see that its tests find each
+	$(PY) -m pytest -n $(JOBS) -m faults --timeout 300 tests/core/book/test_faults.py $(ARGS)
 
 .PHONY: e2e
 e2e: $(DEV) ## Run the system tests: the whole market, real browsers (chromium), other languages

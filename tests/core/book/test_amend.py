@@ -243,3 +243,5 @@ def test_what_self_trade_prevention_took_off_counts_for_neither(make_book: MakeB
     assert (book.find(1, 1).quantity_lots, book.find(1, 1).leaves_lots) == (6, 6)
     output = book.apply(batch(amend(1, quantity=4)))
     assert rows(output.executions, *EVENT) == [(CHANGED, 0, 1, 100, 4, 4)]
+    book.apply(batch(buy(100, 10, 3, self_trade_prevention=SelfTradePrevention.DECREMENT)))
+    assert (book.find(1, 3).quantity_lots, book.find(1, 3).leaves_lots) == (6, 6)

@@ -9,7 +9,7 @@ import pytest
 
 from marksim.core.errors import InvalidInput
 from marksim.core.types import ExecutionKind, PostOnly, Reason, Side, TimeInForce
-from tests.core.book.commands import batch, buy, cancel, instrument, market, rows, sell
+from tests.core.book.commands import batch, buy, cancel, instrument, limit, market, rows, sell
 
 MakeBook = Callable[..., Any]
 EVENT = ("kind", "reason", "serial", "price_ticks", "quantity_lots", "leaves_lots")
@@ -178,6 +178,18 @@ def test_a_full_book_rejects_what_may_rest_and_nothing_else(make_book: MakeBook)
     ]
 
 
+def test_every_name_is_found_in_a_full_book(make_book: MakeBook) -> None:
+    """Whichever names come together: none is taken for free, and each order can be cancelled, in any sequence."""
+    book = make_book(max_orders=30)
+    for first in range(0, 600, 30):
+        names = list(range(first, first + 30))
+        book.apply(batch(*(buy(100, 2, serial) for serial in names)))
+        again = book.apply(batch(*(buy(100, 2, serial) for serial in names)))
+        assert set(again.executions["reason"].tolist()) == {Reason.DUPLICATE_ORDER_ID}
+        ended = book.apply(batch(*(cancel(serial) for serial in names[::2] + names[1::2])))
+        assert set(ended.executions["kind"].tolist()) == {C} and book.order_count == 0
+
+
 def test_a_serial_may_come_again_once_its_order_is_gone(make_book: MakeBook) -> None:
     """Only a resting order makes a duplicate; another account's serials are its own."""
     book = make_book()
@@ -220,6 +232,23 @@ def test_depth_snapshot_lists_best_levels_first(make_book: MakeBook) -> None:
     assert book.depth()["price_ticks"].tolist() == [95, 90, 85, 105, 110, 4_999]
     assert book.depth(1)["price_ticks"].tolist() == [95, 105]
     assert len(book.depth(0)) == 0
+
+
+# Of the first words, and of different words of each tier of a bitmap of a million levels.
+FAR = (10, 11, 73, 74, 5_000, 300_000, 600_000, 600_001, 999_999)
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_the_next_level_is_found_however_far_it_lies(make_book: MakeBook, side: Side) -> None:
+    """Levels that are hundreds of thousands of ticks apart are listed, and trade, best first."""
+    book = make_book(instrument(max_price_ticks=1_000_000))
+    book.apply(batch(*(limit(side, price, 2, price) for price in FAR)))
+    best_first = sorted(FAR, reverse=side == Side.BUY)
+    assert book.depth()["price_ticks"].tolist() == best_first
+    other = Side.SELL if side == Side.BUY else Side.BUY
+    output = book.apply(batch(*(market(other, 2, serial, account=2) for serial in range(len(FAR)))))
+    assert output.executions["price_ticks"][1::2].tolist() == best_first
+    assert output.depth["price_ticks"].tolist() == best_first
 
 
 def test_open_orders_are_found_by_name_and_by_account(make_book: MakeBook) -> None:

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from marksim.core.book.book import EARLIEST_NS, OrderBook
 from marksim.core.book.checks import violations
+from marksim.core.book.compiled import INTERPRETED
 from marksim.core.book.reference import ReferenceBook
 from marksim.core.types import Records, StopTrigger
 from tests.core.book.commands import batch, instrument, same
 from tests.core.book.ledger import Ledger
 from tests.core.book.streams import MIXES, Mix, stream
 
-COUNT = 20_000
+COUNT = 1_000 if INTERPRETED else 20_000
 
 
 def assert_equal_books(commands: Records, batches: Any, mix: Mix, context: str) -> None:

@@ -178,6 +178,9 @@ def test_icebergs_of_a_book_are_bounded_together(make_book: MakeBook) -> None:
     reasons = book.apply(batch(*icebergs)).executions["reason"]
     accepted = int((reasons == 0).sum())
     assert 99 * accepted <= 100_000 < 99 * accepted + 200 and set(reasons[accepted:].tolist()) == {Reason.BOOK_FULL}
+    # 10 are left of the 100,000.
+    last = batch(sell(100, 22, 7_000, display_lots=2), sell(100, 20, 7_001, display_lots=2))
+    assert accepted == 1_010 and book.apply(last).executions["reason"].tolist() == [Reason.BOOK_FULL, 0]
     plain = sell(100, 200, 5_000)
     amend = {"kind": CommandKind.AMEND, "account": 1, "serial": 0, "target_serial": 0, "quantity_lots": 198}
     assert book.apply(batch(plain, amend)).executions["reason"].tolist() == [0, Reason.BOOK_FULL]

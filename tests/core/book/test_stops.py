@@ -259,6 +259,8 @@ def test_stops_count_towards_the_bound(make_book: MakeBook) -> None:
         (stop(Side.BUY, 0, 5, 1), Reason.INVALID_PRICE),
         (stop(Side.BUY, -1, 5, 1), Reason.INVALID_PRICE),
         (stop(Side.BUY, 9, 5, 1), Reason.PRICE_BAND),
+        (stop(Side.BUY, 10, 5, 1), Reason.UNSPECIFIED),
+        (stop(Side.SELL, 5_000, 5, 1), Reason.UNSPECIFIED),
         (stop(Side.BUY, 5_001, 5, 1, price_ticks=100), Reason.PRICE_BAND),
         (stop(Side.BUY, 105, 5, 1, price_ticks=5_001), Reason.PRICE_BAND),
         (stop(Side.BUY, 105, 5, 1, order_type=OrderType.STOP_LIMIT), Reason.INVALID_PRICE),

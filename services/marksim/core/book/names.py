@@ -9,7 +9,8 @@ from marksim.core.book.words import Index, Names, Table, int64
 @compiled
 def first_probe(account: int, serial: int, mask: int) -> Index:
     """Where to look first: both ids mixed by the finalizer of SplitMix64 (Steele, Lea, Flood 2014)."""
-    mixed = np.uint64(account) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(serial)
+    # Of a negative id the bits; only an integer of NumPy gives them where nothing is compiled.
+    mixed = np.uint64(int64(account)) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(int64(serial))
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return int64((mixed ^ (mixed >> np.uint64(31))) & np.uint64(mask))

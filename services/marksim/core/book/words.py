@@ -6,6 +6,7 @@ import numpy as np
 from numba.cpython.unsafe import numbers
 from numpy.typing import NDArray
 
+from marksim.core.book.compiled import INTERPRETED
 from marksim.core.types import (
     CommandKind,
     ExecutionKind,
@@ -78,6 +79,11 @@ FOK_NOT_FILLED, WOULD_TAKE, SELF_TRADE = int(Reason.FOK_NOT_FILLED), int(Reason.
 int64: Any = np.int64
 leading_zeros: Any = numbers.leading_zeros
 trailing_zeros: Any = numbers.trailing_zeros
+
+if INTERPRETED:
+    # Those exist in compiled code alone; no caller asks of a word of zeros.
+    leading_zeros = lambda bits: 64 - int(bits).bit_length()  # noqa: E731
+    trailing_zeros = lambda bits: (int(bits) & -int(bits)).bit_length() - 1  # noqa: E731
 
 WORD = np.uint64(63)
 ONE = np.uint64(1)
