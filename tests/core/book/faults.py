@@ -36,6 +36,33 @@ FAULTS: Final = (
         ("the first word of the third tier is left out", "if word < book.state.tier2:", "if word <= book.state.tier2:"),
     ),
     *_in(
+        "entering.py",
+        (
+            "the least notional is rounded down",
+            "slid <= (state.min_notional - 1) // quantity",
+            "slid < state.min_notional // quantity",
+        ),
+    ),
+    *_in(
+        "kernel.py",
+        (
+            "one command needs few rows",
+            "if has_rows(book, 2 * used + 2 * state.refills + 2, used + 1):",
+            "if has_rows(book, 2, 2):",
+        ),
+        ("its own orders need one row each", "rows_a_maker = 2 if prevention != 0 else 1", "rows_a_maker = 1"),
+        (
+            "a mass cancel needs two rows",
+            "return has_rows(book, used + 1, state.order_count + 1)",
+            "return has_rows(book, 2, 2)",
+        ),
+        (
+            "an amended order meets nothing",
+            "most = max(quantity, order.quantity_lots) if command.price_ticks != 0 else int64(0)",
+            "most = int64(0)",
+        ),
+    ),
+    *_in(
         "names.py",
         (
             "accounts share their serials",

@@ -9,7 +9,7 @@ from marksim.core.book.reference import ReferenceBook
 from marksim.core.book.state import FIRST_ORDERS
 from marksim.core.book.warm import compile_kernels
 from marksim.core.errors import InvalidInput
-from marksim.core.types import COMMAND, ExecutionKind, Reason, Records, Side
+from marksim.core.types import COMMAND, CommandKind, ExecutionKind, Reason, Records, SelfTradePrevention, Side
 from tests.core.book.commands import batch, buy, instrument, market, same, sell
 
 
@@ -108,3 +108,28 @@ def test_memory_for_the_rows_of_a_great_sweep_is_given_back() -> None:
     rows = book.memory.executions.nbytes
     book.apply(batch(buy(100, 5, -1)))
     assert book.memory.executions.nbytes < rows / 100 and book.memory_bytes > before
+
+
+ROW = {"kind": CommandKind.AMEND, "account": 7, "serial": -1, "target_serial": -1}
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {**ROW, "price_ticks": 10, "quantity_lots": 1 << 20},
+        {**ROW, "price_ticks": 10, "self_trade_prevention": SelfTradePrevention.DECREMENT, "quantity_lots": 1 << 20},
+        sell(10, 1 << 20, -2, self_trade_prevention=SelfTradePrevention.DECREMENT),
+        sell(10, 1 << 20, -2, self_trade_prevention=SelfTradePrevention.CANCEL_OLDEST),
+        {"kind": CommandKind.MASS_CANCEL, "account": 1},
+    ],
+    ids=["amend", "amend with prevention", "decrement", "cancel oldest", "mass cancel"],
+)
+def test_one_command_finds_room_for_all_its_rows(last: dict[str, int]) -> None:
+    """3,000 orders came a few at a time, so there is room for few rows, and then one command meets them all."""
+    traded = instrument(max_quantity_lots=1 << 40)
+    commands = np.concatenate([ladder(3_000), batch(sell(4_000, 10, -1, account=7)), batch(last)])
+    fast, plain = OrderBook(traded), ReferenceBook(traded)
+    for at in range(0, len(commands), 50):
+        part = commands[at : at + 50]
+        assert same(fast.apply(part), plain.apply(part))
+    assert fast.state_hash() == plain.state_hash() and violations(fast) == []

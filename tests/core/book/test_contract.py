@@ -15,6 +15,7 @@ MakeBook = Callable[..., Any]
 EVENT = ("kind", "reason", "serial", "price_ticks", "quantity_lots", "leaves_lots")
 A, T, C = ExecutionKind.ACCEPTED, ExecutionKind.TRADED, ExecutionKind.CANCELLED
 IOC = int(TimeInForce.IOC)
+TOO_LITTLE = int(Reason.BELOW_MIN_NOTIONAL)
 
 
 def test_best_price_trades_first_then_the_older_order_at_the_makers_price(make_book: MakeBook) -> None:
@@ -312,3 +313,12 @@ def test_impossible_limits_are_refused(make_book: MakeBook, changes: dict[str, A
     """Bounds under which sums could overflow, or nothing could trade, never become a book."""
     with pytest.raises(InvalidInput, match="BTC/USD"):
         make_book(instrument(**changes))
+
+
+@pytest.mark.parametrize(
+    ("price", "quantity", "reason"), [(3, 3, Reason.BELOW_MIN_NOTIONAL), (4, 3, 0), (5, 2, 0), (2, 5, 0)]
+)
+def test_the_smallest_notional_is_not_rounded(make_book: MakeBook, price: int, quantity: int, reason: int) -> None:
+    """Of 10 tick-lots: three times three is too little, whatever ten thirds are rounded to."""
+    book = make_book(instrument(min_notional=Fraction(10, 2_000), min_price_ticks=1))
+    assert book.apply(batch(buy(price, quantity, 1))).executions["reason"].tolist() == [reason]

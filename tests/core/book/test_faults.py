@@ -10,7 +10,7 @@ import pytest
 
 import marksim
 from tests.core.book.faults import FAULTS, Fault
-from tests.core.book.test_equal import MIXES
+from tests.core.book.streams import MIXES
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGE = Path(marksim.__file__).parent
@@ -29,6 +29,7 @@ QUICK = (
     *(f"{HERE}/test_{name}.py" for name in ("contract", "terms", "amend", "expiry", "icebergs", "stops")),
     f"{HERE}/test_book.py::test_extreme_values_in_every_field_give_the_answers_of_the_twin",
     f"{HERE}/test_book.py::test_one_order_may_sweep_the_whole_book",
+    f"{HERE}/test_book.py::test_one_command_finds_room_for_all_its_rows",
     *(stream_of(mix) for mix in MIXES if mix not in FIRST),
 )
 FOUND, SOUND = 1, 0
