@@ -10,7 +10,7 @@ from marksim.core.book.state import FIRST_ORDERS
 from marksim.core.book.warm import compile_kernels
 from marksim.core.errors import InvalidInput
 from marksim.core.types import COMMAND, CommandKind, ExecutionKind, Reason, Records, SelfTradePrevention, Side
-from tests.core.book.commands import batch, buy, instrument, market, same, sell
+from tests.core.book.commands import batch, buy, cancel, instrument, market, same, sell
 
 
 def ladder(count: int) -> Records:
@@ -121,8 +121,10 @@ ROW = {"kind": CommandKind.AMEND, "account": 7, "serial": -1, "target_serial": -
         sell(10, 1 << 20, -2, self_trade_prevention=SelfTradePrevention.DECREMENT),
         sell(10, 1 << 20, -2, self_trade_prevention=SelfTradePrevention.CANCEL_OLDEST),
         {"kind": CommandKind.MASS_CANCEL, "account": 1},
+        {"kind": CommandKind.MASS_CANCEL, "account": 1, "quantity_lots": 1 << 62},
+        {"kind": CommandKind.MASS_CANCEL, "account": 1, "quantity_lots": -1},
     ],
-    ids=["amend", "amend with prevention", "decrement", "cancel oldest", "mass cancel"],
+    ids=["amend", "amend with prevention", "decrement", "cancel oldest", "mass cancel", "of any size", "of less than none"],
 )
 def test_one_command_finds_room_for_all_its_rows(last: dict[str, int]) -> None:
     """3,000 orders came a few at a time, so there is room for few rows, and then one command meets them all."""
@@ -133,3 +135,13 @@ def test_one_command_finds_room_for_all_its_rows(last: dict[str, int]) -> None:
         part = commands[at : at + 50]
         assert same(fast.apply(part), plain.apply(part))
     assert fast.state_hash() == plain.state_hash() and violations(fast) == []
+
+
+def test_cancels_of_any_quantity_find_room_for_their_rows() -> None:
+    """A cancel's quantity means nothing, so it may not be taken for one that will be refused."""
+    fast, plain = OrderBook(instrument()), ReferenceBook(instrument())
+    orders, cancels = ladder(2_000), batch(*({**cancel(serial), "quantity_lots": -1} for serial in range(2_000)))
+    for at in range(0, len(orders), 50):
+        assert same(fast.apply(orders[at : at + 50]), plain.apply(orders[at : at + 50]))
+    assert same(fast.apply(cancels), plain.apply(cancels))
+    assert fast.order_count == 0 and violations(fast) == []

@@ -295,11 +295,12 @@ def has_room(book: Book, command: Row) -> bool:
         return True
     # The short answer is no; count the orders and levels that this command may really meet.
     prevention, quantity = command.self_trade_prevention, command.quantity_lots
-    if quantity < 0 or quantity > state.max_quantity_lots:
-        # It will be refused.
-        return has_rows(book, 1, 0)
     if command.kind == MASS_CANCEL:
         return has_rows(book, used + 1, state.order_count + 1)
+    # Of what orders and amendments alone have: a cancel's quantity may be anything.
+    if command.kind in (NEW, AMEND) and (quantity < 0 or quantity > state.max_quantity_lots):
+        # It will be refused.
+        return has_rows(book, 1, 0)
     if command.kind == NEW:
         market = command.order_type not in (LIMIT, STOP_LIMIT)
         last = last_market_index(book, command.side) if market else command.price_ticks - state.min_price_ticks
