@@ -53,14 +53,9 @@ class SymbolBook:
         self.trades = TradeRing()
         self.previous_window: int | None = None
 
-    def expires_before(self, end_ns: int) -> bool:
-        """Whether an order is due to expire before that time."""
-        expiry_ns = self.book.next_expiry_ns
-        return expiry_ns is not None and expiry_ns < end_ns
-
     def apply(self, window: int, end_ns: int, commands: Records, snapshot: bool) -> "SymbolDone":
         """Do this symbol's part of a window; with `snapshot` there is a frame even if nothing happened."""
-        output = self.book.apply(commands, end_ns) if len(commands) or self.expires_before(end_ns) else NOTHING
+        output = self.book.apply(commands, end_ns) if len(commands) or self.book.expires_before(end_ns) else NOTHING
         tick = self.ticks.update(output)
         executions = encode_columns(output.executions, types_pb2.ExecutionColumns)
         quotes = encode_columns(output.quotes, types_pb2.QuoteColumns)
@@ -146,7 +141,7 @@ class Shard:
         done = {}
         for symbol, book in self.books.items():
             parts = [part[symbol] for part in (outside, commands) if symbol in part]
-            if not parts and not snapshot and not book.expires_before(end_ns):
+            if not parts and not snapshot and not book.book.expires_before(end_ns):
                 continue
             rows = np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else np.zeros(0, COMMAND)
             done[symbol] = book.apply(window, end_ns, rows, snapshot)

@@ -21,10 +21,10 @@ import numpy as np
 from marksim.core.book.book import EARLIEST_NS, OrderBook
 from marksim.core.book.checks import violations
 from marksim.core.book.reference import ReferenceBook
-from marksim.core.types import COMMAND, Instrument, Records, StopTrigger
-from tests.core.book.commands import instrument, same
+from marksim.core.types import COMMAND, Instrument, Records
+from tests.core.book.commands import same
 from tests.core.book.ledger import Ledger
-from tests.core.book.streams import MIXES, Mix, stream
+from tests.core.book.streams import MIXES, stream, traded_in
 
 PART: Final = 10_000
 DEEP_PART: Final = 2_500
@@ -51,16 +51,6 @@ def test_books_agree() -> None:
     )
     assert difference(COMMANDS, traded, {max_orders}, [{sizes}] * {batches}) is None
 '''
-
-
-def traded_in(mix: Mix) -> Instrument:
-    """The instrument that a mix trades."""
-    return instrument(
-        min_price_ticks=mix.min_price,
-        max_price_ticks=mix.max_price,
-        market_protection_ticks=mix.protection,
-        stop_trigger=StopTrigger.QUOTE if mix.quote_triggers else StopTrigger.UNSPECIFIED,
-    )
 
 
 def difference(

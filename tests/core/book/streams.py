@@ -1,10 +1,11 @@
 """Seeded streams of commands: kinds of traffic that bring out what a book can do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from marksim.core.types import COMMAND, Records
+from marksim.core.types import COMMAND, Instrument, Records, StopTrigger
+from tests.core.book.commands import instrument
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,22 @@ class Mix:
     quote_triggers: bool = False
 
 
+EVERYTHING = Mix(
+    band=5,
+    cancels=0.1,
+    markets=0.05,
+    serials=300,
+    max_orders=400,
+    icebergs=0.3,
+    expiring=0.3,
+    terms=0.3,
+    amends=0.3,
+    mass_cancels=0.003,
+    invalid=0.02,
+    protection=4,
+    stops=0.3,
+)
+
 MIXES = {
     "two prices": Mix(band=1, cancels=0.3, markets=0.05, serials=50, max_orders=1_000),
     "narrow": Mix(band=8, cancels=0.4, markets=0.05, serials=5_000, max_orders=1_000),
@@ -50,37 +67,8 @@ MIXES = {
         band=15, cancels=0.15, markets=0.1, serials=5_000, max_orders=400, stops=0.4, quote_triggers=True, expiring=0.3
     ),
     "cascades": Mix(band=400, cancels=0.02, markets=0.01, serials=1 << 40, max_orders=1 << 20, stops=0.6, terms=0.1),
-    "everything on quotes": Mix(
-        band=5,
-        cancels=0.1,
-        markets=0.05,
-        serials=300,
-        max_orders=400,
-        icebergs=0.3,
-        expiring=0.3,
-        terms=0.3,
-        amends=0.3,
-        mass_cancels=0.003,
-        invalid=0.02,
-        protection=4,
-        stops=0.3,
-        quote_triggers=True,
-    ),
-    "everything": Mix(
-        band=5,
-        cancels=0.1,
-        markets=0.05,
-        serials=300,
-        max_orders=400,
-        icebergs=0.3,
-        expiring=0.3,
-        terms=0.3,
-        amends=0.3,
-        mass_cancels=0.003,
-        invalid=0.02,
-        protection=4,
-        stops=0.3,
-    ),
+    "everything on quotes": replace(EVERYTHING, quote_triggers=True),
+    "everything": EVERYTHING,
     "amends": Mix(band=6, cancels=0.1, markets=0.05, serials=400, max_orders=1_000, amends=0.4, mass_cancels=0.002),
     "amends with terms": Mix(
         band=3, cancels=0.1, markets=0.03, serials=60, max_orders=200, terms=0.5, amends=0.5, mass_cancels=0.01, invalid=0.02
@@ -95,6 +83,16 @@ MIXES = {
     ),
     "far levels": Mix(band=990, cancels=0.49, markets=0.001, serials=40, max_orders=50, max_price=1_000_000),
 }
+
+
+def traded_in(mix: Mix) -> Instrument:
+    """The instrument that a mix trades."""
+    return instrument(
+        min_price_ticks=mix.min_price,
+        max_price_ticks=mix.max_price,
+        market_protection_ticks=mix.protection,
+        stop_trigger=StopTrigger.QUOTE if mix.quote_triggers else StopTrigger.UNSPECIFIED,
+    )
 
 
 def stream(rng: np.random.Generator, mix: Mix, count: int) -> Records:

@@ -11,22 +11,17 @@ from marksim.core.book.book import EARLIEST_NS, OrderBook
 from marksim.core.book.checks import violations
 from marksim.core.book.compiled import INTERPRETED
 from marksim.core.book.reference import ReferenceBook
-from marksim.core.types import Records, StopTrigger
+from marksim.core.types import Records
 from tests.core.book.commands import batch, instrument, same
 from tests.core.book.ledger import Ledger
-from tests.core.book.streams import MIXES, Mix, stream
+from tests.core.book.streams import MIXES, Mix, stream, traded_in
 
 COUNT = 1_000 if INTERPRETED else 20_000
 
 
 def assert_equal_books(commands: Records, batches: Any, mix: Mix, context: str) -> None:
     """Apply the same batches to both books and compare after each."""
-    traded = instrument(
-        min_price_ticks=mix.min_price,
-        max_price_ticks=mix.max_price,
-        market_protection_ticks=mix.protection,
-        stop_trigger=StopTrigger.QUOTE if mix.quote_triggers else StopTrigger.UNSPECIFIED,
-    )
+    traded = traded_in(mix)
     plain, fast = ReferenceBook(traded, mix.max_orders), OrderBook(traded, mix.max_orders)
     ledger = Ledger()
     at = 0

@@ -8,9 +8,9 @@ import pytest
 from marksim.core.book.book import OrderBook
 from marksim.core.types import BookOutput, Records
 from tests.core.book.commands import batch, buy, cancel, instrument, sell
-from tests.core.book.fuzz import PART, difference, part_of, run_part, shrink, traded_in, written
+from tests.core.book.fuzz import PART, difference, part_of, run_part, shrink, written
 from tests.core.book.ledger import Ledger
-from tests.core.book.streams import MIXES
+from tests.core.book.streams import MIXES, traded_in
 
 
 def played() -> tuple[OrderBook, BookOutput]:

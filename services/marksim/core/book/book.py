@@ -69,6 +69,11 @@ class OrderBook:
         expiry = kernel.first_expiry(*self._memory.book, self._memory.depth)
         return int(expiry) or None
 
+    def expires_before(self, time_ns: int) -> bool:
+        """Whether an order is due to expire before that time."""
+        expiry_ns = self.next_expiry_ns
+        return expiry_ns is not None and expiry_ns < time_ns
+
     def apply(self, commands: Records, end_ns: int = EARLIEST_NS) -> BookOutput:
         """Apply COMMAND rows in order, and let expire what is due before them, or before `end_ns`."""
         if commands.dtype != COMMAND:

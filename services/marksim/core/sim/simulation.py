@@ -51,8 +51,7 @@ class Simulation:
             outcomes = {}
             commands, end_ns = engine.collect(window), engine.start_ns + (window + 1) * engine.lookahead_ns
             for symbol, book in self.books.items():
-                expiry_ns = book.next_expiry_ns
-                if symbol not in commands and (expiry_ns is None or expiry_ns >= end_ns):
+                if symbol not in commands and not book.expires_before(end_ns):
                     continue
                 output = book.apply(commands.get(symbol, _NO_COMMANDS), end_ns)
                 tick = self.ticks[symbol].update(output)
