@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from marksim import codec
 from marksim.core.errors import InvalidInput
-from marksim.core.types import COMMAND, DEPTH, EXECUTION, QUOTE, TRADE, Instrument, SessionState, Tick
+from marksim.core.types import COMMAND, DEPTH, EXECUTION, QUOTE, TRADE, BandAction, Instrument, SessionState, Tick
 from marksim.v1 import types_pb2 as pb
 
 BTC = Instrument(
@@ -79,7 +79,7 @@ def test_claimed_rows_are_bounded() -> None:
 
 def test_tick_survives() -> None:
     """A tick crosses whole."""
-    tick = Tick(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, SessionState.HALTED)
+    tick = Tick(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, SessionState.OPENING_AUCTION, 12, 13, 14, -15)
     assert codec.tick_from_proto(codec.tick_to_proto(tick)) == tick
 
 
@@ -88,6 +88,14 @@ def test_instrument_survives() -> None:
     message = codec.instrument_to_proto(BTC)
     assert (message.tick_size, message.lot_size, message.min_notional) == ("0.50", "0.001", "0.5")
     assert codec.instrument_from_proto(message) == BTC
+
+
+def test_bands_and_sessions_of_an_instrument_survive() -> None:
+    """The trading day too, entry by entry."""
+    day = ((8 * 3_600 * 10**9, SessionState.PRE_OPEN), (9 * 3_600 * 10**9 + 7, SessionState.CONTINUOUS))
+    banded = replace(BTC, static_band_ppm=100_000, dynamic_band_ppm=30_000, band_action=BandAction.HALT)
+    instrument = replace(banded, halt_ns=300, auction_ns=120, sessions=day)
+    assert codec.instrument_from_proto(codec.instrument_to_proto(instrument)) == instrument
 
 
 def test_decimal_text_is_exact() -> None:

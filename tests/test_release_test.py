@@ -39,16 +39,18 @@ class Market:
 
 
 @asynccontextmanager
-async def market(speed: str = "10") -> AsyncIterator[Market]:
+async def market(*changes: str) -> AsyncIterator[Market]:
     """A market whose clock runs, on free ports."""
     async with AsyncExitStack() as stack:
         books, addresses = [], []
         for shard in ("0", "1"):
-            book = OrderBookSettings(grpc_port=0, http_port=0, scenario=SCENARIO, shards=2, shard=shard, ring_mib=8)
+            book = OrderBookSettings(
+                grpc_port=0, http_port=0, scenario=SCENARIO, set=[*changes], shards=2, shard=shard, ring_mib=8
+            )
             books.append(OrderBookService(book))
             running = await stack.enter_async_context(served(books[-1], f"orderbook-{shard}", book))
             addresses.append(running.address)
-        engine = EngineSettings(grpc_port=0, http_port=0, scenario=SCENARIO, orderbook=addresses, speed=speed)
+        engine = EngineSettings(grpc_port=0, http_port=0, scenario=SCENARIO, set=[*changes], orderbook=addresses)
         engine_service = EngineService(engine)
         clock = await stack.enter_async_context(served(engine_service, "engine", engine))
         edge = EdgeSettings(grpc_port=0, http_port=0, port=0, orderbook=addresses)
@@ -82,6 +84,27 @@ async def test_a_running_market_passes(symbol: str, capsys: pytest.CaptureFixtur
     output = capsys.readouterr().out
     assert steps(output) == PASSED
     assert f"{symbol or 'BTC/USD'} is traded, and the market is running" in output
+
+
+@pytest.mark.parametrize(("state", "collects"), [("halted", False), ("closed", False), ("pre_open", True)])
+@pytest.mark.parametrize("paused", [False, True])
+async def test_a_market_that_does_not_trade_passes(
+    state: str, collects: bool, paused: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says which session it is and what that means, and does what can be done there."""
+    async with market(
+        f'instruments.BTC/USD.sessions=[{{at: "00:00", state: {state}}}, {{at: "23:00", state: continuous}}]'
+    ) as running:
+        if paused:
+            await until(lambda: running.engine.driver is not None and running.engine.driver.windows > 20)
+            await running.pause()
+        assert await check(running.addresses), capsys.readouterr().out
+        account = running.books[0].sequencer.outside.account("release-test")
+        assert account is not None and not any(order.is_open for order in account.orders.values())
+    output = capsys.readouterr().out
+    names = ("order", "book", "cancel") if collects else ("order",)
+    assert steps(output) == [("ok", step) for step in ("health", "symbol", *names, "tick", "memory")]
+    assert f"its session is {state.upper()}" in output
 
 
 async def test_a_paused_market_passes_and_stays_paused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,5 @@
-"""Writes the drawn and listed parts of docs/orders.md from the table of an order's life and from the contract's reasons.
+"""Writes the drawn and listed parts of docs/orders.md from the tables of an order's life and of the session, and from the
+contract's reasons.
 
 python tools/order_docs.py [--check]
 """
@@ -8,6 +9,8 @@ import sys
 from pathlib import Path
 
 from marksim.core.book.life import STEPS, Step
+from marksim.core.book.plain_sessions import AFTER, BEFORE_THE_OPEN, COLLECTING, SHUT, uncrosses
+from marksim.core.types import SessionState
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "orders.md"
@@ -40,6 +43,20 @@ def steps() -> str:
     return "\n".join([*rows, *(f"| {step.before.name} | {words(step)} | {step.after.name} |" for step in STEPS), ""])
 
 
+def sessions() -> str:
+    """What each state of the session takes, and where it leads."""
+    rows = ["| session | new orders | with an end, ends in | uncrosses when it follows |", "| --- | --- | --- | --- |"]
+    states = [state for state in SessionState if state]
+    for state in states:
+        taken = "none" if state in SHUT else "are collected" if state in COLLECTING else "trade as they come"
+        for_the_open = ", AT_THE_OPEN too" if state in BEFORE_THE_OPEN else ""
+        after = f"`{AFTER[state].name}`" if state in AFTER else ""
+        before = [f"`{one.name}`" for one in states if uncrosses(one, state)]
+        follows = "any other" if len(before) == len(states) - 1 else ", ".join(before)
+        rows.append(f"| `{state.name}` | {taken}{for_the_open} | {after} | {follows} |")
+    return "\n".join([*rows, ""])
+
+
 def reasons() -> str:
     """Every reason with what the contract says of it."""
     rows = ["| number | reason | |", "| --- | --- | --- |"]
@@ -51,7 +68,7 @@ def reasons() -> str:
 
 def main() -> int:
     """Write the page, or with --check say whether it is as it would be written."""
-    made = {"drawing": drawing, "steps": steps, "reasons": reasons}
+    made = {"drawing": drawing, "steps": steps, "sessions": sessions, "reasons": reasons}
     page = PAGE.read_text(encoding="utf-8")
     fresh = PART.sub(lambda part: f"{part[1]}{made[part[2]]()}{part[3]}", page)
     if "--check" in sys.argv[1:]:

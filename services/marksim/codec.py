@@ -15,7 +15,16 @@ from google.protobuf.internal import api_implementation
 from google.protobuf.message import Message
 
 from marksim.core.errors import InvalidInput
-from marksim.core.types import MAX_PRICE_TICKS, MAX_QUANTITY_LOTS, Instrument, Records, SessionState, StopTrigger, Tick
+from marksim.core.types import (
+    MAX_PRICE_TICKS,
+    MAX_QUANTITY_LOTS,
+    BandAction,
+    Instrument,
+    Records,
+    SessionState,
+    StopTrigger,
+    Tick,
+)
 from marksim.v1 import orderbook_pb2
 from marksim.v1 import types_pb2 as pb
 
@@ -93,6 +102,10 @@ def tick_to_proto(tick: Tick) -> pb.Tick:
         volume_total_lots=tick.volume_total_lots,
         window_volume_lots=tick.window_volume_lots,
         session_state=enum_value(tick.session_state),
+        session_volume_lots=tick.session_volume_lots,
+        indicative_price_ticks=tick.indicative_price_ticks,
+        indicative_volume_lots=tick.indicative_volume_lots,
+        indicative_surplus_lots=tick.indicative_surplus_lots,
     )
 
 
@@ -110,6 +123,10 @@ def tick_from_proto(message: pb.Tick) -> Tick:
         volume_total_lots=message.volume_total_lots,
         window_volume_lots=message.window_volume_lots,
         session_state=SessionState(message.session_state),
+        session_volume_lots=message.session_volume_lots,
+        indicative_price_ticks=message.indicative_price_ticks,
+        indicative_volume_lots=message.indicative_volume_lots,
+        indicative_surplus_lots=message.indicative_surplus_lots,
     )
 
 
@@ -131,6 +148,12 @@ def instrument_to_proto(instrument: Instrument) -> pb.Instrument:
         shard=instrument.shard,
         market_protection_ticks=instrument.market_protection_ticks,
         stop_trigger=enum_value(instrument.stop_trigger),
+        static_band_ppm=instrument.static_band_ppm,
+        dynamic_band_ppm=instrument.dynamic_band_ppm,
+        band_action=enum_value(instrument.band_action),
+        halt_ns=instrument.halt_ns,
+        auction_ns=instrument.auction_ns,
+        sessions=[pb.SessionChange(time_of_day_ns=at_ns, state=enum_value(state)) for at_ns, state in instrument.sessions],
     )
 
 
@@ -152,6 +175,12 @@ def instrument_from_proto(message: pb.Instrument) -> Instrument:
         shard=message.shard,
         market_protection_ticks=message.market_protection_ticks,
         stop_trigger=StopTrigger(message.stop_trigger),
+        static_band_ppm=message.static_band_ppm,
+        dynamic_band_ppm=message.dynamic_band_ppm,
+        band_action=BandAction(message.band_action),
+        halt_ns=message.halt_ns,
+        auction_ns=message.auction_ns,
+        sessions=tuple((change.time_of_day_ns, SessionState(change.state)) for change in message.sessions),
     )
 
 
@@ -175,7 +204,15 @@ def _decimals(step: Fraction) -> int:
 
 def _fixed_text(value: Fraction, decimals: int) -> str:
     """`value` with exactly `decimals` decimals, halves rounded to even; exact where they suffice."""
-    scaled = round(value * 10**decimals)
+    return _scaled_text(round(value * 10**decimals), decimals)
+
+
+def _steps_text(count: int, step: Fraction, decimals: int) -> str:
+    """`count` steps with exactly `decimals` decimals, which suffice: integers only, as a book shows thousands of them."""
+    return _scaled_text(count * (step.numerator * 10**decimals // step.denominator), decimals)
+
+
+def _scaled_text(scaled: int, decimals: int) -> str:
     digits = str(abs(scaled)).rjust(decimals + 1, "0")
     whole, part = (digits[:-decimals], digits[-decimals:]) if decimals else (digits, "")
     return ("-" if scaled < 0 else "") + whole + ("." + part if part else "")
@@ -189,12 +226,12 @@ def decimal_text(value: Fraction, at_least: int = 0) -> str:
 def price_text(ticks: int, instrument: Instrument) -> str:
     """A price in the quote asset, with as many decimals as its tick size shows."""
     step = instrument.tick_size
-    return _fixed_text(ticks * step, max(PRICE_DECIMALS, _decimals(step)))
+    return _steps_text(ticks, step, max(PRICE_DECIMALS, _decimals(step)))
 
 
 def quantity_text(lots: int, instrument: Instrument) -> str:
     """A quantity in the base asset, with as many decimals as its lot size."""
-    return _fixed_text(lots * instrument.lot_size, _decimals(instrument.lot_size))
+    return _steps_text(lots, instrument.lot_size, _decimals(instrument.lot_size))
 
 
 def average_price_text(notional: int, lots: int, instrument: Instrument) -> str:

@@ -113,7 +113,8 @@ async def _end(group: Group, screen: Screen, kill: asyncio.Event) -> bool:
 
 
 async def _watch(settings: MainSettings, screen: Screen, logs: ChildLogs) -> None:
-    watcher = Watcher(plan.grpc_addresses(settings), settings.reach(settings.http_port_of("edge")))
+    pages = (settings.reach(settings.http_port_of(name)) for name in ("edge", "orderbook"))
+    watcher = Watcher(plan.grpc_addresses(settings), *pages)
     began, started, run = time.monotonic(), False, ""
     try:
         while True:

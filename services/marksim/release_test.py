@@ -2,14 +2,15 @@
 
 Improves the best bid through gRPC by an order of a recognisable size, sees it in the book and in a tick over WebSocket,
 cancels it, and sees on the memory monitor's page that the order book counted it. A paused market is stepped and stays
-paused. Prints a line a step; ends with 1 and a sentence at the first that fails.
+paused. While orders are only collected, one rests below the best bid; while none are taken, one is refused as it must be.
+Prints a line a step; ends with 1 and a sentence at the first that fails.
 """
 
 import asyncio
 import json
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -40,10 +41,14 @@ CALL_S: Final = 5.0
 TICK_S: Final = 2.0
 LOOK_EVERY_S: Final = 0.05
 POLL_EVERY_S: Final = 0.5
+REFUSING: Final = (types_pb2.SESSION_STATE_HALTED, types_pb2.SESSION_STATE_CLOSED)
+"""Sessions that take no orders."""
 STEERED: Final = ("MARKET_PAUSED", "NOT_PAUSED", "STEP_UNDER_WAY")
 """Somebody pauses, steps or resumes the market at the same time."""
 
 T = TypeVar("T")
+Lines = tuple[tuple[str, str], ...]
+"""What was seen: (step, sentence)."""
 
 
 class Failed(Exception):
@@ -72,6 +77,7 @@ class Feed:
 
     bids: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=20_000))
     """(price, size) of the newest ticks."""
+    ticks: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def read(self, websocket: ClientConnection) -> None:
@@ -79,17 +85,25 @@ class Feed:
         async for message in websocket:
             tick = json.loads(message)
             self.bids.append((tick["bid_price"], tick["bid_size"]))
+            self.ticks += 1
             self.changed.set()
 
     async def shows(self, price: str, size: str) -> bool:
         """Whether a tick has, or soon gets, this best bid."""
         bid = float(price), float(size)
+        return await self._until(lambda: bid in self.bids)
+
+    async def speaks(self) -> bool:
+        """Whether a tick came or soon comes: on connecting each symbol's last one does."""
+        return await self._until(lambda: self.ticks > 0)
+
+    async def _until(self, seen: Callable[[], bool]) -> bool:
         with suppress(TimeoutError):
             async with asyncio.timeout(TICK_S):
-                while bid not in self.bids:
+                while not seen():
                     self.changed.clear()
                     await self.changed.wait()
-        return bid in self.bids
+        return seen()
 
 
 class ReleaseTest:
@@ -119,7 +133,7 @@ class ReleaseTest:
             self._book, self._instrument = await self._find_book()
             self._engine = await self._find_engine()
             state = "paused, so each window is stepped" if await self._is_paused() else "running"
-            self._done(f"{self._instrument.symbol} is traded, and the market is {state}")
+            self._done(f"{self._instrument.symbol} is traded, and the market is {state}{_meaning(await self._session())}")
         counted = await self._outside_orders() if self.addresses.memory else {}
         if self.addresses.edge:
             await self._connect()
@@ -193,7 +207,7 @@ class ReleaseTest:
             name = f"{uuid.uuid4().hex[:20]}-{number}"
             with self._step("order"):
                 try:
-                    price, size = await self._try(name, LOTS + number)
+                    seen = await self._try(name, LOTS + number)
                 except Again as again:
                     self.seen = str(again)
                     continue
@@ -202,41 +216,27 @@ class ReleaseTest:
                         raise
                     self.seen = "somebody steers the market at the same time"
                     continue
-            where = f"{size} at {price}, after {number + 1} tries" if number else f"{size} at {price}"
-            for self.doing, text in (
-                ("order", f"improved the best bid by {where}"),
-                ("book", "GetBook shows it"),
-                ("tick", "a tick over WebSocket shows it as best bid"),
-                ("cancel", "it is cancelled and gone"),
-            ):
+            for self.doing, text in seen:
                 if self.doing == "tick" and self._feed is None:
                     self._left_out("edge")
                 else:
-                    self._done(text)
+                    self._done(f"{text}, after {number + 1} tries" if number and self.doing == "order" else text)
             return name
         raise Failed(f"none of {TRIES} orders was seen everywhere; at last: {self.seen}")
 
-    async def _try(self, name: str, lots: int) -> tuple[str, str]:
-        """One order, seen and cancelled; raises Again where the market was faster."""
-        paused = await self._is_paused()
-        price = await self._improving_price(paused)
+    async def _try(self, name: str, lots: int) -> Lines:
+        """One order, seen and cancelled, or what else the session lets be seen; raises Again where the market was faster."""
+        paused, session = await self._is_paused(), await self._session()
         size = str(lots * Decimal(self._instrument.lot_size))
+        if session != types_pb2.SESSION_STATE_CONTINUOUS:
+            return await self._try_without_trading(name, size, paused, session)
+        price = await self._improving_price(paused)
         if self._feed is not None:
             self._feed.bids.clear()
-        request = pb.SubmitOrderRequest(
-            account=ACCOUNT,
-            symbol=self._instrument.symbol,
-            client_order_id=name,
-            side=types_pb2.SIDE_BUY,
-            order_type=types_pb2.ORDER_TYPE_LIMIT,
-            quantity=size,
-            price=price,
-            queue_while_paused=paused,
-        )
-        answer = await self._in_window(self._book.SubmitOrder(request, timeout=CALL_S), paused)
+        order = await self._submit(name, price, size, paused)
         self.doing = "book"
         try:
-            _check_status(answer.order, types_pb2.ORDER_STATUS_OPEN, "it was on its way")
+            _check_status(order, types_pb2.ORDER_STATUS_OPEN, "it was on its way")
             if await self._size_at(price) < Decimal(size):
                 raise Again("it was taken before the book was read")
             self.doing = "tick"
@@ -249,7 +249,67 @@ class ReleaseTest:
         _check_status(gone, types_pb2.ORDER_STATUS_CANCELLED, "it was to be cancelled")
         if await self._size_at(price) == Decimal(size):
             raise Again("the book still shows its size")
-        return price, size
+        return (
+            ("order", f"improved the best bid by {size} at {price}"),
+            ("book", "GetBook shows it"),
+            ("tick", "a tick over WebSocket shows it as best bid"),
+            ("cancel", "it is cancelled and gone"),
+        )
+
+    async def _try_without_trading(self, name: str, size: str, paused: bool, session: types_pb2.SessionState) -> Lines:
+        """One order where none trades: refused, or resting and cancelled."""
+        self.doing, price, state = "order", await self._low_price(), _session_name(session)
+        order = await self._submit(name, price, size, paused)
+        if session in REFUSING:
+            refused = order.status, order.reason
+            if refused != (types_pb2.ORDER_STATUS_REJECTED, types_pb2.REASON_MARKET_CLOSED):
+                await self._cancel(name, paused)
+                raise Again(f"in {state} it was {types_pb2.OrderStatus.Name(order.status)}, not refused")
+            seen: Lines = (("order", f"is refused with MARKET_CLOSED, as it must be while {state}"),)
+        else:
+            try:
+                _check_status(order, types_pb2.ORDER_STATUS_OPEN, "it was on its way")
+                self.doing = "book"
+                if await self._size_at(price) < Decimal(size):
+                    raise Again("it was gone before the book was read")
+            finally:
+                gone = await self._cancel(name, paused)
+            self.doing = "cancel"
+            _check_status(gone, types_pb2.ORDER_STATUS_CANCELLED, "it was to be cancelled")
+            seen = (
+                ("order", f"{size} rests at {price}, collected in {state}"),
+                ("book", "GetBook shows it"),
+                ("cancel", "it is cancelled and gone"),
+            )
+        self.doing = "tick"
+        if self._feed is not None and not await self._feed.speaks():
+            self._check_reading()
+            raise Again("no tick came over WebSocket")
+        return (*seen, ("tick", f"the last tick came over WebSocket; in {state} none shows an order"))
+
+    async def _submit(self, name: str, price: str, size: str, paused: bool) -> types_pb2.Order:
+        request = pb.SubmitOrderRequest(
+            account=ACCOUNT,
+            symbol=self._instrument.symbol,
+            client_order_id=name,
+            side=types_pb2.SIDE_BUY,
+            order_type=types_pb2.ORDER_TYPE_LIMIT,
+            quantity=size,
+            price=price,
+            queue_while_paused=paused,
+        )
+        return (await self._in_window(self._book.SubmitOrder(request, timeout=CALL_S), paused)).order
+
+    async def _session(self) -> types_pb2.SessionState:
+        book = await self._book.GetBook(pb.GetBookRequest(symbol=self._instrument.symbol, depth=1), timeout=CALL_S)
+        return book.tick.session_state
+
+    async def _low_price(self) -> str:
+        """A tick below the best bid, so that it need not trade when the session ends; without bids, half the reference."""
+        book = await self._book.GetBook(pb.GetBookRequest(symbol=self._instrument.symbol, depth=1), timeout=CALL_S)
+        instrument, tick_size = self._instrument, Decimal(self._instrument.tick_size)
+        best = int(Decimal(book.bids[0].price) / tick_size) if book.bids else instrument.reference_price_ticks // 2
+        return str(max(best - 1, instrument.min_price_ticks) * tick_size)
 
     async def _improving_price(self, paused: bool) -> str:
         """A tick above the best bid and below the best ask; waits for a window that has such a price."""
@@ -342,10 +402,24 @@ class ReleaseTest:
 
 
 def _check_status(order: types_pb2.Order, wanted: types_pb2.OrderStatus, when: str) -> None:
+    if (order.status, order.reason) == (types_pb2.ORDER_STATUS_REJECTED, types_pb2.REASON_MARKET_CLOSED):
+        raise Again("the session changed: MARKET_CLOSED")
     if order.status == types_pb2.ORDER_STATUS_REJECTED:
         raise Failed(f"the book rejected the order: {types_pb2.Reason.Name(order.reason)}")
     if order.status != wanted:
         raise Again(f"it was {types_pb2.OrderStatus.Name(order.status)} when {when}")
+
+
+def _session_name(session: types_pb2.SessionState) -> str:
+    return types_pb2.SessionState.Name(session).removeprefix("SESSION_STATE_")
+
+
+def _meaning(session: types_pb2.SessionState) -> str:
+    """What to expect of a session other than continuous trading, as the end of a sentence."""
+    if session == types_pb2.SESSION_STATE_CONTINUOUS:
+        return ""
+    what = "no orders are taken" if session in REFUSING else "orders are collected and none trades"
+    return f"; its session is {_session_name(session)}: {what}"
 
 
 def _get(url: str) -> str:

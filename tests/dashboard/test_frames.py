@@ -8,10 +8,11 @@ from tests.dashboard.fake_feed import START_US, frame, text
 
 def test_a_whole_frame_becomes_a_tick() -> None:
     """Every key of a frame is in the tick, under the dashboard's names."""
-    tick = parse_frame(text(trade_count=3, seq=7, prev_seq=5, sent_at_us=9))
+    tick = parse_frame(text(trade_count=3, seq=7, prev_seq=5, sent_at_us=9, session="HALTED"))
     assert (tick.time_us, tick.symbol, tick.last, tick.bid, tick.ask) == (START_US, "BTC/USD", 50_000.5, 50_000.0, 50_001.0)
     assert (tick.bid_size, tick.ask_size, tick.volume_24h, tick.trades) == (1.5, 2.0, 10.0, 3)
     assert (tick.seq, tick.prev_seq, tick.epoch, tick.sent_at_us) == (7, 5, "run-a", 9)
+    assert tick.session == "HALTED"
 
 
 def test_the_nine_standard_keys_are_enough() -> None:
@@ -54,8 +55,8 @@ def test_each_standard_key_is_required(key: str) -> None:
 @pytest.mark.parametrize(
     ("address", "url"),
     [
-        ("ws://localhost:8765", "ws://localhost:8765/?fields=seq,prev_seq,epoch,sent_at_us"),
-        ("ws://h/?symbols=BTC/USD", "ws://h/?symbols=BTC/USD&fields=seq,prev_seq,epoch,sent_at_us"),
+        ("ws://localhost:8765", "ws://localhost:8765/?fields=seq,prev_seq,epoch,sent_at_us,session"),
+        ("ws://h/?symbols=BTC/USD", "ws://h/?symbols=BTC/USD&fields=seq,prev_seq,epoch,sent_at_us,session"),
         ("wss://h/feed?fields=seq", "wss://h/feed?fields=seq"),
     ],
 )

@@ -31,6 +31,15 @@ def test_a_bad_frame_is_counted_and_told_and_nothing_else_happens() -> None:
     assert kept.status.newest_bad_frame == "bid_price must be a number"
 
 
+def test_the_newest_session_of_each_symbol_is_kept() -> None:
+    """It tells a closed market from a paused one; a feed that does not tell it leaves none."""
+    kept = history()
+    kept.receive(text(symbol="A/B"))
+    kept.receive(text(symbol="C/D", session="CONTINUOUS"))
+    kept.receive(text(symbol="C/D", session="HALTED", seq=2, prev_seq=1))
+    assert kept.status.sessions == {"C/D": "HALTED"}
+
+
 def test_symbols_are_bounded() -> None:
     """A feed of endless names fills no memory: those past the bound are refused and counted."""
     kept = history(max_symbols=2)

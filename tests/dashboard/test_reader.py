@@ -42,7 +42,7 @@ async def test_ticks_arrive_and_the_extra_fields_are_asked_for() -> None:
         await feed.client()
         await feed.say(text())
         await until(lambda: history.status.ticks == 1)
-        assert feed.paths == ["/?fields=seq,prev_seq,epoch,sent_at_us"]
+        assert feed.paths == ["/?fields=seq,prev_seq,epoch,sent_at_us,session"]
         assert history.status.state() == "live"
 
 

@@ -45,6 +45,20 @@ def test_the_state_follows_the_connection() -> None:
     assert status.sentence() == "It broke. Trying again now."
 
 
+def test_a_quiet_feed_names_the_sessions_that_do_not_trade() -> None:
+    """A closed market looks like one that is paused: the sentence tells them apart, and stays short."""
+    clock = Clock()
+    status = FeedStatus("ws://x", clock)
+    status.opened()
+    clock.now += 4
+    status.sessions["BTC/USD"] = "CONTINUOUS"
+    assert status.sentence().endswith("The market may be paused or still starting.")
+    status.sessions["ETH/USD"] = "HALTED"
+    assert status.sentence().endswith("no tick for 4 s. ETH/USD is HALTED.")
+    status.sessions |= {f"A{number}/USD": "CLOSED" for number in range(4)}
+    assert status.sentence().endswith("A0/USD is CLOSED, A1/USD is CLOSED, A2/USD is CLOSED and 2 more do not trade.")
+
+
 def test_a_connection_is_not_quiet_for_the_silence_before_it() -> None:
     """The silence counts from the opening, not from the last tick of the connection before."""
     clock = Clock()

@@ -1,13 +1,16 @@
 """The JSON message, to the byte."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from marksim.edge.message import Scale, Update, encode, opening_tick, text_frame
+from marksim.core.feed.ticks import opening_tick
+from marksim.core.types import SessionState
+from marksim.edge.message import Scale, Update, encode, text_frame
 from tests.edge.market import START_NS, instrument, tick
 
 SCALE = Scale.of(instrument())
@@ -27,6 +30,13 @@ def test_extra_fields_follow_in_the_order_asked() -> None:
     """`fields=sent_at_us,seq,epoch,prev_seq` adds these four after the nine, in that order."""
     message = encode(NEW, OLD, ("sent_at_us", "seq", "epoch", "prev_seq"), 99)
     assert message.endswith(b'"trade_count":3,"sent_at_us":99,"seq":7,"epoch":"run-1","prev_seq":4}')
+
+
+def test_the_session_is_told_by_name() -> None:
+    """`fields=session` says why a side is empty or nothing trades."""
+    halted = replace(NEW, tick=replace(NEW.tick, session_state=SessionState.HALTED))
+    assert encode(NEW, None, ("session",)).endswith(b',"session":"CONTINUOUS"}')
+    assert encode(halted, None, ("session",)).endswith(b',"session":"HALTED"}')
 
 
 def test_the_first_tick_has_no_trades_and_no_predecessor() -> None:

@@ -95,6 +95,20 @@ def test_gaps_are_counted(board: Board) -> None:
     assert reader.gaps == 1
 
 
+def test_the_age_of_ticks_counts_from_messages_with_ticks(board: Board) -> None:
+    """A window without one waits for no flush: in a halt it would lend its age to the next tick, however much later."""
+    upstream = Upstream("book:1", board, 2.0)
+    upstream.take(started("run", "BTC/USD"))
+    silent = pb.StreamTicksResponse(run="run", frames=[pb.Frame(symbol="BTC/USD", window=1)], sent_time_us=5)
+    upstream.take(silent)
+    assert upstream.take_sent_us() == 0
+    upstream.take(silent)
+    told = frames("run", 2)
+    told.sent_time_us = 9
+    upstream.take(told)
+    assert (upstream.take_sent_us(), upstream.take_sent_us()) == (9, 0)
+
+
 def test_clocks_that_differ_are_no_lag_but_growing_distance_is() -> None:
     """An hour between two clocks says nothing; two seconds more than before, for a second, does."""
     lag = Lag(behind_us=2_000_000)

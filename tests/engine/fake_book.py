@@ -65,7 +65,7 @@ class FakeBook(orderbook_pb2_grpc.OrderBookServiceServicer):
         answer = pb.WindowResult(window=window.window)
         for part in window.commands:
             output = self.books[part.symbol].apply(decode_columns(part.commands, COMMAND))
-            tick = self.ticks[part.symbol].update(output)
+            tick = self.ticks[part.symbol].update(output, self.books[part.symbol].session)
             answer.results.append(
                 pb.SymbolResult(
                     symbol=part.symbol,

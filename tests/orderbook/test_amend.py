@@ -4,9 +4,11 @@ import asyncio
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 
-from marksim.core.types import Side
+from marksim.core.types import EXECUTION, ExecutionKind, OrderType, Reason, Records, Side, TimeInForce
+from marksim.orderbook.outside import Outside, OutsideOrder
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import types_pb2
 from tests.orderbook.market import SYMBOL, Market, limit, name, order_request, refused, served
@@ -259,3 +261,48 @@ async def test_an_order_still_waits_when_its_amendment_is_given_up(market: Marke
     again = market.submitting(queue_while_paused=True)
     await engine.window(0)
     assert {(await answer).window for answer in (order, again)} == {0}
+
+
+async def test_fills_of_an_amendment_are_kept_until_the_next_one(market: Market) -> None:
+    """Sent again, the last one answers with its fills; those before it only with the order, so that memory stays bounded."""
+    engine = await opened(market, 0, limit(1, Side.SELL, 100_010, 2), limit(2, Side.SELL, 100_020, 2))
+    both = []
+    for place, (price, new_name) in enumerate((("50005", "two"), ("50010", "three")), 1):
+        both.append(amending(market, price=price, new_client_order_id=new_name))
+        await market.queued(place)
+    await engine.window(1)
+    assert [len((await task).fills) for task in both] == [1, 1]
+    again = [
+        await amending(market, price="50005", new_client_order_id="two"),
+        await amending(market, price="50010", new_client_order_id="three"),
+    ]
+    assert [len(answer.fills) for answer in again] == [0, 1]
+
+
+async def test_commands_about_an_order_that_was_forgotten_meanwhile_are_answered(market: Market) -> None:
+    """It closed and made room while they waited: the book's refusal reaches them all the same."""
+    outside = Outside(max_queue=8, max_accounts=1, max_orders=1)
+    instrument = market.service.sequencer.instruments[SYMBOL]
+    order = OutsideOrder(
+        outside.claim_account("alice"), instrument, ["one"], Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 100_000, 10
+    )
+    outside.enqueue(order, while_paused=False)
+
+    def settle(window: int, **row: int) -> None:
+        rows: Records = np.zeros(1, EXECUTION)
+        for column, value in {"account": order.account.number, "serial": order.serial, **row}.items():
+            rows[column] = value
+        outside.settle(window, {SYMBOL: rows})
+
+    outside.seal(0, 0)
+    settle(0, kind=ExecutionKind.ACCEPTED, leaves_lots=10)
+    cancel = outside.enqueue_cancel(order, while_paused=False)
+    amend = outside.enqueue_amend(order, 0, 5, "", while_paused=False)
+    # A window that was sealed before them ends the order.
+    settle(1, kind=ExecutionKind.EXPIRED, reason=Reason.EXPIRED)
+    outside.check_room()
+    assert outside.order_count == 0
+    outside.seal(2, 0)
+    settle(2, kind=ExecutionKind.CANCEL_REJECTED, reason=Reason.UNKNOWN_ORDER)
+    assert (cancel.refused, amend.refused) == (Reason.UNKNOWN_ORDER, Reason.UNSPECIFIED)
+    assert cancel.done.result() == 2

@@ -7,12 +7,13 @@ from typing import Any
 import grpc
 import pytest
 
+from marksim.codec import quantity_text
 from marksim.core.book.resting import DEFAULT_MAX_ORDERS
 from marksim.core.book.rules import MAX_REFILLS
-from marksim.core.types import EXECUTION, TRADE, Liquidity, OrderType, Side, TimeInForce
+from marksim.core.types import EXECUTION, MAX_QUANTITY_LOTS, TRADE, Liquidity, OrderType, Side, TimeInForce
 from marksim.orderbook.order_entry import fill_to_proto, order_to_proto
 from marksim.orderbook.outside import Account, OutsideOrder, OwnFill, account_number
-from marksim.orderbook.servicer import MAX_LIMIT
+from marksim.orderbook.servicer import MAX_LEVELS_BY_ORDER, MAX_LIMIT, MAX_ORDERS_OF_LEVEL, MAX_ORDERS_OF_SIDE
 from marksim.runtime.channel import MAX_ANSWER_BYTES
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import types_pb2
@@ -95,16 +96,23 @@ async def test_largest_answers_fit_a_client(market: Market) -> None:
     order = OutsideOrder(
         account, instrument, ["o" * 36], Side.SELL, OrderType.LIMIT, TimeInForce.GTC, price_ticks=huge, quantity_lots=huge
     )
+    order.stop_price_ticks = order.display_lots = order.min_quantity_lots = order.expire_time_ns = huge
+    order.self_trade_group = "g" * 36
     order.order_id = order.leaves_lots = order.filled_lots = order.accepted_ns = order.updated_ns = huge
     order.notional = huge * huge
     own = fill_to_proto(OwnFill(order, huge, huge, huge, huge, Liquidity.MAKER))
     text = own.price
     trade = pb.TradeRecord(sequence=huge, time_ns=huge, taker_side=types_pb2.SIDE_SELL, price=text, quantity=text, fill=own)
     level = pb.BookLevel(price=text, quantity=text, order_count=huge)
+    shown = pb.BookOrder(order_id=huge, quantity=quantity_text(MAX_QUANTITY_LOTS, instrument))
+    queue = pb.BookLevel(price=text, quantity=text, order_count=huge, orders=[shown] * MAX_ORDERS_OF_LEVEL)
+    full = MAX_ORDERS_OF_SIDE // MAX_ORDERS_OF_LEVEL
+    side = [queue] * full + [level] * (MAX_LEVELS_BY_ORDER - full)
     answers = (
         pb.ListOrdersResponse(orders=[order_to_proto(order)] * MAX_LIMIT, next_page_token="t" * 55),
         pb.ListTradesResponse(trades=[trade] * MAX_LIMIT),
         pb.GetBookResponse(bids=[level] * MAX_LIMIT, asks=[level] * MAX_LIMIT),
+        pb.GetBookResponse(bids=side, asks=side),
         pb.SubmitOrderResponse(order=order_to_proto(order), fills=[own] * MAX_LIMIT),
     )
     # Symbols may have finer steps than this one: there is room for eight times as much.

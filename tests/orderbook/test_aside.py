@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from marksim.core.types import Side
-from marksim.orderbook import sequencing
+from marksim.orderbook import sequencing, shard
 from marksim.v1 import orderbook_pb2 as pb
+from marksim.v1 import types_pb2
 from tests.orderbook.market import SYMBOL, WAIT_S, Market, limit, order_request, refused, window
 
 ASIDE_COMMANDS = 256
@@ -129,3 +130,20 @@ async def test_window_is_finished_however_often_its_stream_is_cut(market: Market
     assert call.cancelled()
     assert (await sequencer.window(asked)).result.results[0].executions.count == ASIDE_COMMANDS
     assert sequencer.totals.resent == 1
+
+
+async def test_many_stops_make_a_window_long(market: Market, gate: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While many wait, one command may trigger all of them, so its window is applied aside."""
+    monkeypatch.setattr(shard, "LONG_CASCADE", 1)
+    engine = await market.engine()
+    await engine.window(0, limit(1, Side.BUY, 99_990, 5))
+    stop = order_request(order_type="ORDER_TYPE_STOP", price="", stop_price="50100.00")
+    waiting = asyncio.ensure_future(market.stub.SubmitOrder(stop))
+    await market.queued(1)
+    await engine.window(1)
+    assert (await waiting).order.status == types_pb2.ORDER_STATUS_PENDING
+    await engine.send(window(2, limit(2, Side.BUY, 99_980, 5)))
+    assert (await market.stub.GetRun(pb.GetRunRequest())).last_window == 1
+    gate.set()
+    await engine.answer()
+    assert (await market.stub.GetRun(pb.GetRunRequest())).last_window == 2

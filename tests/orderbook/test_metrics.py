@@ -2,7 +2,7 @@
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from marksim.core.types import Side
+from marksim.core.types import CommandKind, SessionState, Side
 from marksim.orderbook.metrics import OrderBookMetrics
 from marksim.orderbook.timing import outside_call
 from marksim.v1 import orderbook_pb2 as pb
@@ -31,6 +31,27 @@ async def test_the_market_is_shown_by_symbol_in_its_own_units(market: Market) ->
     assert [value(market, name, symbol=SYMBOL) for name in names] == [50_005.0, 49_995.0, 50_005.0, 0.005, 0.004]
     totals = ("trades_total", "volume_total", "ticks_total", "day_volume", "resting_orders")
     assert [value(market, name, symbol=SYMBOL) for name in totals] == [1, 0.003, 1, 0.003, 2]
+
+
+async def test_the_session_is_shown_by_state(market: Market) -> None:
+    """1 for the one that the symbol is in, 0 for every other."""
+    engine = await market.engine()
+    states = ("pre_open", "opening_auction", "continuous", "halted", "closing_auction", "closed")
+    shown = [value(market, "session_state", symbol=SYMBOL, state=state) for state in states]
+    assert shown == [0, 0, 1, 0, 0, 0]
+    halt = {"account": 1, "serial": 1, "kind": CommandKind.SET_SESSION, "session_state": SessionState.HALTED}
+    await engine.window(0, halt)
+    shown = [value(market, "session_state", symbol=SYMBOL, state=state) for state in states]
+    assert shown == [0, 0, 0, 1, 0, 0]
+
+
+async def test_what_an_auction_would_come_to_is_shown(market: Market) -> None:
+    """Indicative price and volume, in units of the symbol."""
+    engine = await market.engine()
+    assert [value(market, f"indicative_{what}", symbol=SYMBOL) for what in ("price", "volume")] == [0, 0]
+    auction = {"account": 1, "serial": 1, "kind": CommandKind.SET_SESSION, "session_state": SessionState.OPENING_AUCTION}
+    await engine.window(0, auction, limit(2, Side.BUY, 100_010, 7), limit(3, Side.SELL, 100_010, 4, account=2))
+    assert [value(market, f"indicative_{what}", symbol=SYMBOL) for what in ("price", "volume")] == [50_005.0, 0.004]
 
 
 async def test_order_flow_is_counted_by_kind_and_reason(market: Market) -> None:
@@ -75,6 +96,14 @@ async def test_outside_calls_are_counted_by_outcome_and_timed(market: Market) ->
     await task
     assert [counted("outside_calls_total", **labels) for labels in (done, away)] == [before[0] + 1, before[1] + 1]
     assert counted("outside_call_duration_seconds_count", rpc="SubmitOrder") == timed + 1
+
+
+def test_every_rpc_that_trades_is_there_from_the_start() -> None:
+    """The first call of a quiet market is an increase, too."""
+    for rpc in ("SubmitOrder", "CancelOrder", "AmendOrder", "MassCancel", "SetSession"):
+        assert (
+            REGISTRY.get_sample_value("marksim_orderbook_outside_calls_total", {"rpc": rpc, "outcome": "done"}) is not None
+        )
 
 
 def test_a_call_that_breaks_is_counted_as_failed() -> None:

@@ -390,6 +390,11 @@ async def test_accounts_of_a_group_do_not_trade_with_each_other(market: Market) 
         ({"order_type": 3, "price": "", "stop_price": "50000", "time_in_force": 2}, "time_in_force is IOC: a stop waits"),
         ({"order_type": 4, "stop_price": "50000", "min_quantity": "0.001"}, "min_quantity is set: a stop trades nothing"),
         ({"order_type": 4, "stop_price": "50000", "post_only": 1}, "post_only is set: a STOP_LIMIT order takes"),
+        ({"time_in_force": 5, "order_type": 3, "price": "", "stop_price": "50000"}, "time_in_force is AT_THE_OPEN: only a"),
+        ({"time_in_force": 5, "display_quantity": "0.001"}, "display_quantity is set: an order that is AT_THE_OPEN"),
+        ({"time_in_force": 5, "min_quantity": "0.001"}, "min_quantity is set: an order that is AT_THE_OPEN"),
+        ({"time_in_force": 5, "post_only": 1}, "post_only is set: an order that is AT_THE_OPEN"),
+        ({"time_in_force": 5, "expire_time_ns": 10**18}, "expire_time_ns is set: only TIME_IN_FORCE_GTD has an end"),
         ({"self_trade_group": "desk"}, "self_trade_group is set without self_trade_prevention"),
         ({"self_trade_group": "a b", "self_trade_prevention": 1}, "self_trade_group is 'a b'"),
         ({"account": ""}, "account is ''"),
@@ -403,24 +408,6 @@ async def test_bad_input_names_the_field_and_the_fix(market: Market, changed: di
     """Each wrong field is refused by name before anything is queued, whether or not an engine is there."""
     code, _, text = await refused(market.stub.SubmitOrder(order_request(**changed)))
     assert code == INVALID and message in text
-
-
-@pytest.mark.parametrize(
-    ("changed", "field"),
-    [
-        ({"time_in_force": types_pb2.TIME_IN_FORCE_AT_THE_OPEN}, "time_in_force"),
-    ],
-)
-async def test_what_the_book_cannot_do_yet_is_unimplemented(market: Market, changed: dict[str, Any], field: str) -> None:
-    """The rest of the contract answers UNIMPLEMENTED and names the field."""
-    code, reason, text = await refused(market.stub.SubmitOrder(order_request(**changed)))
-    assert (code, reason) == (grpc.StatusCode.UNIMPLEMENTED, "UNSUPPORTED_FIELD") and text.startswith(field)
-
-
-async def test_rpcs_that_are_not_done_yet_say_what_to_do_instead(market: Market) -> None:
-    """StreamExecutions is UNIMPLEMENTED with a way out."""
-    stream = market.stub.StreamExecutions(pb.StreamExecutionsRequest())
-    assert (await refused(stream.read()))[:2] == (grpc.StatusCode.UNIMPLEMENTED, "UNSUPPORTED_RPC")
 
 
 async def test_unknown_order_is_not_found(market: Market) -> None:
@@ -442,3 +429,39 @@ async def test_market_order_takes_or_is_cancelled(market: Market) -> None:
     order = (await task).order
     assert (order.status, order.reason) == (types_pb2.ORDER_STATUS_CANCELLED, types_pb2.REASON_NO_LIQUIDITY)
     assert order.price == ""
+
+
+TERMS = [
+    {
+        "display_quantity": "0.002",
+        "post_only": types_pb2.POST_ONLY_SLIDE,
+        "time_in_force": types_pb2.TIME_IN_FORCE_GTD,
+        "expire_time_ns": START_NS + 10**12,
+    },
+    {
+        "min_quantity": "0.001",
+        "self_trade_prevention": types_pb2.SELF_TRADE_PREVENTION_DECREMENT,
+        "self_trade_group": "desk",
+        "time_in_force": types_pb2.TIME_IN_FORCE_IOC,
+    },
+    {"order_type": types_pb2.ORDER_TYPE_STOP_LIMIT, "stop_price": "50010.00"},
+]
+
+
+@pytest.mark.parametrize("terms", TERMS)
+async def test_an_order_shows_the_terms_it_was_sent_with(market: Market, terms: dict[str, Any]) -> None:
+    """In every answer that has the order; what it was not sent with stays empty."""
+    engine = await market.engine()
+    task = market.submitting(**terms)
+    await market.queued(1)
+    await engine.window(0)
+    answers = [
+        (await task).order,
+        (await market.stub.GetOrder(pb.GetOrderRequest(**name()))).order,
+        (await market.stub.ListOrders(pb.ListOrdersRequest(account="alice"))).orders[0],
+    ]
+    shown = {field.name for term in TERMS for field in types_pb2.Order.DESCRIPTOR.fields if field.name in term}
+    assert len(shown) == 9
+    for order in answers:
+        given = {field: getattr(order, field) for field in shown if getattr(order, field)}
+        assert given == {"order_type": types_pb2.ORDER_TYPE_LIMIT} | terms

@@ -5,8 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from marksim.core.book.rules import NS_PER_DAY
 from marksim.core.errors import InvalidInput
-from marksim.scenario import load_scenario
+from marksim.core.types import NS_PER_S, BandAction, SessionState
+from marksim.scenario import load_scenario, schema
+
+PRICES = """    tick_size: "0.01"
+    lot_size: "0.01"
+    reference_price: "3000"
+    min_price: "1"
+    max_price: "9000"
+"""
 
 MINIMAL = """
 schema: 1
@@ -128,7 +137,7 @@ def test_a_wrong_file_is_refused_with_its_name_and_the_field(tmp_path: Path, con
         ("instruments.BTC/USD.max_price=1e12", "instruments.BTC/USD: Value error, price bands 1..2000000000000 are not"),
         (
             "instruments.BTC/USD.max_price=5e11",
-            "instruments.BTC/USD: Value error, price band of 1000000000000 ticks is wider",
+            "instruments.BTC/USD: Value error, a range of 1000000000000 prices is wider",
         ),
         ("instruments.BTC/USD.min_quantity=20000", "instruments.BTC/USD: Value error, order sizes 20000000..10000000"),
     ],
@@ -152,6 +161,123 @@ def test_a_start_of_now_is_the_present_second() -> None:
     start = load_scenario("default", ["start=now"]).start
     assert before <= start.timestamp() <= datetime.now(UTC).timestamp()
     assert start.microsecond == 0
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("bands.static=0", "bands.static: Value error, must be a decimal number above 0"),
+        ("bands.static=1.5", "bands.static: Value error, must be a part of the price such as 0.05, at most 1, not 1.5"),
+        ("bands.dynamic=0.0000001", "bands.dynamic: Value error, must be a multiple of 0.000001"),
+        ("bands.action=stop", "bands.action: Input should be 'reject' or 'halt'"),
+        ("bands.halt=-1", "bands.halt: "),
+        ("bands.auction=.inf", "bands.auction: "),
+        ("bands.width=1", "bands.width: "),
+        ("bands={action: halt}", "bands: Value error, must have static, dynamic or both, such as static: 0.10"),
+        (
+            "bands={static: 0.1, halt: 1e-10}",
+            "bands.halt: Value error, must be 0 or at least 0.000000001, a nanosecond, not 1e-10",
+        ),
+        ("bands={static: 0.1, auction: 4e-10}", "bands.auction: Value error, must be 0 or at least"),
+        (
+            "sessions=[{at: '08:00', state: pre_open}, {at: '09:00', state: opening_auction}]",
+            "sessions: Value error, never trade: add an entry with state continuous, or one with closed after a",
+        ),
+        ("sessions=[{at: '08:00', state: closing_auction}]", "sessions: Value error, never trade"),
+        (
+            "sessions=[{at: 17:00, state: closed}]",
+            'sessions.0.at: Value error, must be a time of day such as "08:00" or "08:00:30", in quotes, not 1020',
+        ),
+        ("sessions=[{at: '24:00', state: closed}]", "sessions.0.at: Value error, must be a time of day"),
+        ("sessions=[{at: '8:00', state: closed}]", "sessions.0.at: Value error, must be a time of day"),
+        ("sessions=[{at: '08:00', state: open}]", "sessions.0.state: Input should be 'pre_open'"),
+        ("sessions=[{at: '08:00'}]", "sessions.0.state: Field required"),
+        (
+            "sessions=[{at: '09:00', state: closed}, {at: '08:00', state: pre_open}]",
+            "sessions: Value error, 08:00 must come after 09:00",
+        ),
+    ],
+)
+def test_wrong_bands_or_sessions_are_named(override: str, said: str) -> None:
+    """The instrument, the field below it, and what it may be."""
+    with pytest.raises(InvalidInput) as caught:
+        load_scenario("default", [f"instruments.BTC/USD.{override}"])
+    assert f"scenario default: instruments.BTC/USD.{said}" in caught.value.message
+    assert "Tuple" not in caught.value.message
+
+
+@pytest.mark.parametrize("field", ["static", "dynamic"])
+def test_a_band_of_no_tick_is_refused_with_the_least_that_is_one(field: str) -> None:
+    """It would let nothing trade: at 50,000 with ticks of 0.50 a hundred-thousandth is a tick."""
+    with pytest.raises(InvalidInput) as caught:
+        load_scenario("default", [f"instruments.BTC/USD.bands={{{field}: 0.000009}}"])
+    wanted = f"bands.{field} 0.000009 is less than a tick at reference_price 50000: give at least 0.000010"
+    assert caught.value.message == f"scenario default: instruments.BTC/USD: Value error, {wanted}"
+    load_scenario("default", [f"instruments.BTC/USD.bands={{{field}: 0.00001}}"])
+
+
+def test_a_day_that_trades_in_its_closing_auction_alone_is_one() -> None:
+    """Also where the close that ends it is the first entry of the next day."""
+    closes = "{at: '00:00', state: closed}, {at: '17:00', state: closing_auction}"
+    load_scenario("default", [f"instruments.BTC/USD.sessions=[{closes}]"])
+
+
+def test_a_scenario_without_instruments_is_told_so() -> None:
+    """Where nothing within is wrong, the empty list is."""
+    with pytest.raises(InvalidInput, match="instruments: Tuple should have at least 1 item"):
+        load_scenario("default", ["instruments=[]"])
+
+
+DAY = """    bands: {static: "0.10", dynamic: 0.03, action: halt, halt: 0.1}
+    sessions:
+      - {at: "08:00", state: pre_open}
+      - {at: "08:59:30", state: opening_auction}
+      - {at: "09:00:00.000000001", state: continuous}
+      - {at: "17:30", state: closing_auction}
+      - {at: "17:35", state: closed}
+"""
+
+
+def test_a_trading_day_and_its_bands_become_exact_numbers(tmp_path: Path) -> None:
+    """Parts of the price in millionths, times in nanoseconds; what is not said has its default."""
+    path = tmp_path / "day.yaml"
+    path.write_text(f"extends: default\ninstruments:\n  - symbol: A/B\n{PRICES}{DAY}")
+    (traded,) = load_scenario(str(path), ["agents=[]"]).instruments()
+    assert (traded.static_band_ppm, traded.dynamic_band_ppm, traded.band_action) == (100_000, 30_000, BandAction.HALT)
+    assert (traded.halt_ns, traded.auction_ns) == (100_000_000, 120 * NS_PER_S)
+    minutes = [(at_ns / NS_PER_S / 60, state.name) for at_ns, state in traded.sessions]
+    assert minutes[:2] == [(480, "PRE_OPEN"), (539.5, "OPENING_AUCTION")]
+    assert traded.sessions[2] == (9 * 3_600 * NS_PER_S + 1, SessionState.CONTINUOUS)
+    assert minutes[3:] == [(1_050, "CLOSING_AUCTION"), (1_055, "CLOSED")]
+
+
+def test_the_trading_day_of_the_documentation_is_a_scenario(tmp_path: Path) -> None:
+    """What docs/orders.md shows can be copied, and begins to collect orders within simulated minutes."""
+    documented = (Path(__file__).parents[2] / "docs" / "orders.md").read_text(encoding="utf-8")
+    path = tmp_path / "day.yaml"
+    path.write_text(documented.split("```yaml\n")[1].split("```")[0])
+    scenario = load_scenario(str(path))
+    (btc,) = scenario.instruments()
+    first_ns, first = btc.sessions[0]
+    assert first == SessionState.PRE_OPEN
+    assert 0 < first_ns - scenario.start_ns % NS_PER_DAY <= 120 * NS_PER_S
+    assert [state.name for _, state in btc.sessions][-2:] == ["CLOSING_AUCTION", "CLOSED"]
+    assert (btc.band_action, btc.auction_ns) == (BandAction.HALT, 120 * NS_PER_S)
+
+
+def test_without_bands_and_sessions_a_market_trades_on_for_ever() -> None:
+    """No width, no halt of its own, no day; but a halt that an operator calls ends in an auction as with bands."""
+    (btc,) = load_scenario("default").instruments()
+    assert (btc.static_band_ppm, btc.dynamic_band_ppm, btc.halt_ns, btc.sessions) == (0, 0, 0, ())
+    assert btc.auction_ns == 120 * NS_PER_S
+
+
+def test_the_hash_covers_the_auction_that_nobody_wrote_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a default as any other: with another one the scenario is another."""
+    scenario = load_scenario("default")
+    before = scenario.hash
+    monkeypatch.setattr(schema, "_AUCTION_S", 60.0)
+    assert scenario.hash != before
 
 
 def test_a_directory_is_called_one(tmp_path: Path) -> None:

@@ -182,6 +182,38 @@ def test_a_run_that_comes_back_after_many_others_is_known(tmp_path: Path) -> Non
     archive.close()
 
 
+def _relabel(root: Path, schema: int) -> None:
+    """Make the log say that another version wrote it."""
+    for path in (root / "_log").glob("*.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": schema}))
+
+
+def test_an_archive_of_an_older_version_goes_on(tmp_path: Path) -> None:
+    """Its progress is known, and what is written from now on says that it has the newer columns."""
+    archive = Archive(tmp_path)
+    archive.write(flush(0, 3))
+    archive.close()
+    _relabel(tmp_path, 1)
+    archive = Archive(tmp_path)
+    assert archive.position(["BTC/USD"]) == ("run-1", 3)
+    archive.write(flush(4, 5))
+    archive.settle()
+    newest = tmp_path / "ticks/run=run-1/symbol=BTC%2FUSD/date=2026-01-01/part-000000000004-000000000005.parquet"
+    assert read_metadata(newest)["marksim.schema"] == "2"
+    assert [json.loads(path.read_text())["schema"] for path in sorted((tmp_path / "_log").glob("*.json"))] == [1, 2]
+    archive.close()
+
+
+def test_an_archive_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    """What it means is not known here; the sentence says what to do."""
+    archive = Archive(tmp_path)
+    archive.write(flush(0, 3))
+    archive.close()
+    _relabel(tmp_path, 3)
+    with pytest.raises(NotNow, match="has schema 3, this version knows 1 to 2: use another directory"):
+        Archive(tmp_path)
+
+
 def test_a_file_and_its_log_entry_say_what_is_in_it(tmp_path: Path) -> None:
     """Metadata name run, scenario, seed and steps; the log entry names every file with its windows and rows."""
     archive = Archive(tmp_path)

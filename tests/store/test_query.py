@@ -1,11 +1,13 @@
 """The archive is read in place by the usual tools, with the queries that the README shows."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pyarrow.dataset as ds
+from numpy.lib import recfunctions
 
-from marksim.store.archive import Archive
+from marksim.store.archive import Archive, Flush
 from tests.store.market import flush
 
 CANDLES = """
@@ -67,3 +69,39 @@ def test_arrow_merges_the_partition_keys_with_the_rows(tmp_path: Path) -> None:
     dataset = ds.dataset(stored(tmp_path) / "depth", format="parquet", partitioning="hive")
     table = dataset.to_table(filter=ds.field("symbol") == "BTC/USD")
     assert table.num_rows == 30 and table["run"].unique().to_pylist() == ["run-1"]
+
+
+NEW_COLUMNS = {
+    "ticks": ["session_volume_lots", "indicative_price_ticks", "indicative_volume_lots", "indicative_surplus_lots"],
+    "executions": ["session_state"],
+}
+"""That files of older versions do not have."""
+
+
+def older(made: Flush) -> Flush:
+    """The same as an older version wrote it."""
+    rows = {
+        (table, symbol): replace(part, records=recfunctions.drop_fields(part.records, NEW_COLUMNS.get(table, ())))
+        for (table, symbol), part in made.rows.items()
+    }
+    return replace(made, rows=rows)
+
+
+def test_an_archive_that_an_older_version_began_is_read_as_one(tmp_path: Path) -> None:
+    """Files with and without the newer columns: what all have is read as ever, the rest is NULL where it is not there."""
+    archive = Archive(tmp_path)
+    archive.write(older(flush(0, 9)))
+    archive.write(flush(10, 14))
+    archive.settle()
+    archive.close()
+    asked = "FROM read_parquet('{root}/{table}/**/*.parquet', hive_partitioning = true, union_by_name = true)"
+    with duckdb.connect() as connection:
+        for table, columns in NEW_COLUMNS.items():
+            source = asked.format(root=tmp_path, table=table)
+            counts = ", ".join(f"count({name})" for name in ("sequence", *columns))
+            assert connection.execute(f"SELECT {counts} {source}").fetchall() == [(60, *[20] * len(columns))]
+        plain = f"SELECT count(last_price) FROM read_parquet('{tmp_path}/ticks/**/*.parquet')"
+        assert connection.execute(plain).fetchall() == [(60,)]
+        prices = asked.format(root=tmp_path, table="ticks")
+        query = f"SELECT DISTINCT indicative_price = indicative_price_ticks / 2 {prices} WHERE symbol = 'BTC/USD'"
+        assert sorted(connection.execute(query).fetchall(), key=str) == [(None,), (True,)]

@@ -61,6 +61,12 @@ def test_status_line_tells_all() -> None:
     assert line == "run 4a62c353  2025-01-06 00:00:46 UTC  10.0x  83 ticks/s  3 clients  250 MB"
 
 
+def test_status_line_names_sessions_without_trading() -> None:
+    """What stands still for a reason says so, beside the clock."""
+    line = status_line(Reading(STATUS, 3.0, 0.0, {}, {"BTC/USD": "HALTED", "ETH/USD": "CLOSED"}))
+    assert "10.0x  BTC/USD HALTED  ETH/USD CLOSED  0 ticks/s" in line
+
+
 def test_status_line_names_who_is_away() -> None:
     """What does not answer is named, and no figure is made up for it."""
     line = status_line(Reading(None, None, None, {"edge": 0, "engine": 1_000_000}))

@@ -5,14 +5,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from marksim.supervisor.status import CLIENTS_METRIC, Watcher
+from marksim.supervisor.status import CLIENTS_METRIC, SESSION_METRIC, Watcher
+
+PAGE = f"""{CLIENTS_METRIC} 3
+{SESSION_METRIC}{{symbol="BTC/USD",state="continuous"}} 1
+{SESSION_METRIC}{{symbol="BTC/USD",state="halted"}} 0
+{SESSION_METRIC}{{symbol="ETH/USD",state="closing_auction"}} 1
+"""
 
 
 class _Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(f"{CLIENTS_METRIC} 3\n".encode())
+        self.wfile.write(PAGE.encode())
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name in the library)
         pass
@@ -24,9 +30,11 @@ async def test_metrics_are_read_past_a_proxy(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("no_proxy", "")
     with ThreadingHTTPServer(("127.0.0.1", 0), _Page) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        watcher = Watcher({"engine": "127.0.0.1:1"}, f"127.0.0.1:{server.server_port}")
+        page = f"127.0.0.1:{server.server_port}"
+        watcher = Watcher({"engine": "127.0.0.1:1"}, page, page)
         try:
-            assert (await watcher.read()).clients == 3
+            reading = await watcher.read()
+            assert (reading.clients, reading.sessions) == (3, {"ETH/USD": "CLOSING_AUCTION"})
         finally:
             await watcher.close()
             server.shutdown()

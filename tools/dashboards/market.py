@@ -104,6 +104,34 @@ PRICES = Row(
     ),
 )
 
+SESSIONS = Row(
+    "Sessions",
+    (
+        Panel(
+            "Session",
+            "The session of each symbol: only in continuous trading do orders trade as they come.",
+            "short",
+            (Query(f"max by (symbol, state) ({BOOK}_session_state{ON}) == 1", "{{symbol}} {{state}}"),),
+            "name",
+            constant=True,
+        ),
+        Panel(
+            "Indicative price",
+            "Price at which an auction would uncross now, in quote units; 0 where none is on, or no orders cross.",
+            "locale",
+            (Query(of_symbol("indicative_price"), "{{symbol}}"),),
+            constant=True,
+        ),
+        Panel(
+            "Indicative volume",
+            "What would trade at the indicative price, in base units.",
+            "locale",
+            (Query(of_symbol("indicative_volume"), "{{symbol}}"),),
+            constant=True,
+        ),
+    ),
+)
+
 ACTIVITY = Row(
     "Activity",
     (
@@ -172,6 +200,6 @@ DASHBOARD = Dashboard(
     "market",
     "marksim: market",
     "Prices and activity by symbol, and whether simulated time runs as fast as it was asked to.",
-    (NOW, PRICES, ACTIVITY, CLOCK),
+    (NOW, PRICES, SESSIONS, ACTIVITY, CLOCK),
     by_symbol=True,
 )

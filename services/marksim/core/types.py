@@ -73,6 +73,7 @@ class CommandKind(IntEnum):
     CANCEL = 2
     AMEND = 3
     MASS_CANCEL = 4
+    SET_SESSION = 5
 
 
 class ExecutionKind(IntEnum):
@@ -86,6 +87,7 @@ class ExecutionKind(IntEnum):
     TRIGGERED = 7
     REFILLED = 8
     CANCEL_REJECTED = 9
+    SESSION_CHANGED = 10
 
 
 class Reason(IntEnum):
@@ -111,6 +113,8 @@ class Reason(IntEnum):
     OWNER_GONE = 19
     INVALID_TERMS = 20
     MIN_QUANTITY = 21
+    AUCTION_REMAINDER = 22
+    SCHEDULED = 23
 
 
 class OrderStatus(IntEnum):
@@ -128,6 +132,7 @@ class Liquidity(IntEnum):
     UNSPECIFIED = 0
     MAKER = 1
     TAKER = 2
+    AUCTION = 3
 
 
 class StopTrigger(IntEnum):
@@ -146,6 +151,14 @@ class SessionState(IntEnum):
     HALTED = 4
     CLOSING_AUCTION = 5
     CLOSED = 6
+
+
+class BandAction(IntEnum):
+    """What happens to an order that would trade outside a price band; UNSPECIFIED means that it is rejected."""
+
+    UNSPECIFIED = 0
+    REJECT = 1
+    HALT = 2
 
 
 COMMAND: Final = np.dtype(
@@ -167,6 +180,7 @@ COMMAND: Final = np.dtype(
         ("time_in_force", "<u1"),
         ("post_only", "<u1"),
         ("self_trade_prevention", "<u1"),
+        ("session_state", "<u1"),
     ]
 )
 """One command of one account, as it arrives at the book."""
@@ -188,9 +202,11 @@ EXECUTION: Final = np.dtype(
         ("kind", "<u1"),
         ("reason", "<u1"),
         ("side", "<u1"),
+        ("session_state", "<u1"),
     ]
 )
-"""One order event. Of a trade, account, serial, order_id, side and leaves are the taker's."""
+"""One order event, or a change of the session. Of a trade, account, serial, order_id, side and leaves are the taker's; of an
+auction's trade the buyer's, with side UNSPECIFIED."""
 
 TRADE: Final = np.dtype(
     [
@@ -253,11 +269,36 @@ class Instrument:
     maker_fee_ppm: int = 0
     taker_fee_ppm: int = 0
     shard: int = 0
+    static_band_ppm: int = 0
+    """Half width of the price band around the last auction's price (at first reference_price_ticks); 0 means none."""
+    dynamic_band_ppm: int = 0
+    """The same around the last trade."""
+    band_action: BandAction = BandAction.UNSPECIFIED
+    halt_ns: int = 0
+    """How long a halt lasts that a band causes."""
+    auction_ns: int = 0
+    """How long the auction lasts in which a halt ends by itself."""
+    sessions: tuple[tuple[int, SessionState], ...] = ()
+    """(time of day in ns, state from then on), ascending; empty means continuous trading without end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Where a book stands in its day."""
+
+    state: SessionState
+    volume_lots: int = 0
+    """Traded since the session last left CLOSED, or since the start of the run."""
+    indicative_price_ticks: int = 0
+    indicative_volume_lots: int = 0
+    """At which an auction would uncross now; 0 where none is on, or no orders cross."""
+    indicative_surplus_lots: int = 0
+    """What is left over at that price: of buyers if positive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """State of one symbol after a window in which best price, best size or a trade changed. `design`: docs/protocol.md."""
+    """State of one symbol after a window in which best price or size, a trade, or its session changed: docs/protocol.md."""
 
     tick_number: int
     time_ns: int
@@ -271,6 +312,10 @@ class Tick:
     volume_total_lots: int
     window_volume_lots: int
     session_state: SessionState = SessionState.CONTINUOUS
+    session_volume_lots: int = 0
+    indicative_price_ticks: int = 0
+    indicative_volume_lots: int = 0
+    indicative_surplus_lots: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 import orjson
 
-# Asked of the edge beyond the nine standard keys: they let the page count gaps, see a new run and measure lag.
-EXTRA_FIELDS = ("seq", "prev_seq", "epoch", "sent_at_us")
+# Asked of the edge beyond the nine standard keys: they let the page count gaps, see a new run, measure lag and say why
+# nothing trades.
+EXTRA_FIELDS = ("seq", "prev_seq", "epoch", "sent_at_us", "session")
 _LONGEST_NAME = 64
 # Larger integers do not survive a double, neither in the rings nor in the browser.
 _LARGEST_INTEGER = 2**53
@@ -18,7 +19,7 @@ class BadFrameError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class FeedTick:
-    """One tick as the feed tells it; the last four are None where the server does not send them.
+    """One tick as the feed tells it; the last five are None where the server does not send them.
 
     Times are microseconds since the Unix epoch: `time_us` simulated, `sent_at_us` of the sender's wall clock.
     """
@@ -36,6 +37,7 @@ class FeedTick:
     prev_seq: int | None = None
     epoch: str | None = None
     sent_at_us: int | None = None
+    session: str | None = None
 
 
 def parse_frame(message: str | bytes) -> FeedTick:
@@ -49,9 +51,6 @@ def parse_frame(message: str | bytes) -> FeedTick:
     symbol = frame.get("symbol")
     if not isinstance(symbol, str) or not 0 < len(symbol) <= _LONGEST_NAME:
         raise BadFrameError(f"symbol must be a text of 1 to {_LONGEST_NAME} characters")
-    epoch = frame.get("epoch")
-    if epoch is not None and (not isinstance(epoch, str) or len(epoch) > _LONGEST_NAME):
-        raise BadFrameError(f"epoch must be a text of at most {_LONGEST_NAME} characters")
     return FeedTick(
         time_us=_integer(frame, "timestamp"),
         symbol=symbol,
@@ -64,8 +63,9 @@ def parse_frame(message: str | bytes) -> FeedTick:
         trades=_integer(frame, "trade_count"),
         seq=_integer_or_none(frame, "seq"),
         prev_seq=_integer_or_none(frame, "prev_seq"),
-        epoch=epoch or None,
+        epoch=_text_or_none(frame, "epoch"),
         sent_at_us=_integer_or_none(frame, "sent_at_us"),
+        session=_text_or_none(frame, "session"),
     )
 
 
@@ -106,3 +106,10 @@ def _integer(frame: dict[str, object], key: str) -> int:
 
 def _integer_or_none(frame: dict[str, object], key: str) -> int | None:
     return None if frame.get(key) is None else _integer(frame, key)
+
+
+def _text_or_none(frame: dict[str, object], key: str) -> str | None:
+    value = frame.get(key)
+    if value is not None and (not isinstance(value, str) or len(value) > _LONGEST_NAME):
+        raise BadFrameError(f"{key} must be a text of at most {_LONGEST_NAME} characters")
+    return value or None

@@ -92,6 +92,8 @@ class History:
         verdict = symbol.continuity.judge(tick, self.status.gaps)
         if verdict is Verdict.DROP:
             return
+        if tick.session is not None:
+            self.status.sessions[tick.symbol] = tick.session
         if verdict is Verdict.NEW_RUN:
             symbol.begin_run()
         self._note_run(tick.epoch, verdict)

@@ -11,6 +11,9 @@ _SLOTS = 8
 _LAG_WEIGHT = 0.05
 # After this long without a tick an open connection is called quiet.
 QUIET_AFTER_S = 3.0
+# The session in which orders trade as they come, and of how many symbols in another one a sentence tells.
+_TRADING = "CONTINUOUS"
+_NAMED = 3
 
 
 class Link(StrEnum):
@@ -64,6 +67,8 @@ class FeedStatus:
     run: str | None = None
     run_changes: int = 0
     gaps: GapCounts = field(default_factory=GapCounts)
+    # By symbol, where the feed tells it.
+    sessions: dict[str, str] = field(default_factory=dict)
     lag_ms: float | None = None
     last_tick_at: float | None = None
     opened_at: float = 0.0
@@ -109,8 +114,16 @@ class FeedStatus:
                 return f"{self.reason} {f'Next attempt in {wait} s.' if wait else 'Trying again now.'}"
             case "quiet":
                 waiting = f"Connected to {self.address}, but no tick for {self._silence_s():.0f} s."
-                return f"{waiting} The market may be paused or still starting."
+                return f"{waiting} {self._stillness()}"
         return f"Receiving from {self.address}."
+
+    def _stillness(self) -> str:
+        """Why there may be no ticks."""
+        still = [f"{symbol} is {state}" for symbol, state in sorted(self.sessions.items()) if state != _TRADING]
+        if not still:
+            return "The market may be paused or still starting."
+        more = f" and {len(still) - _NAMED} more do not trade" if len(still) > _NAMED else ""
+        return f"{', '.join(still[:_NAMED])}{more}."
 
     def _silence_s(self) -> float:
         return self.clock() - max(self.opened_at, self.last_tick_at or 0.0)

@@ -6,9 +6,9 @@ from typing import Final
 
 import orjson
 
-from marksim.core.types import NS_PER_US, Instrument, SessionState, Tick
+from marksim.core.types import NS_PER_US, Instrument, Tick
 
-EXTRA_FIELDS: Final = ("seq", "prev_seq", "epoch", "sent_at_us")
+EXTRA_FIELDS: Final = ("seq", "prev_seq", "epoch", "sent_at_us", "session")
 """What a client may ask for behind the nine keys."""
 
 _TEXT: Final = b"\x81"  # FIN and opcode 1; a server's frames carry no mask
@@ -53,12 +53,6 @@ class Update:
     scale: Scale
 
 
-def opening_tick(instrument: Instrument, start_time_ns: int) -> Tick:
-    """The state of a symbol before its first tick: everything at the opening reference, nothing on either side."""
-    reference = instrument.reference_price_ticks
-    return Tick(0, start_time_ns, reference, reference, 0, reference, 0, 0, 0, 0, 0, SessionState.UNSPECIFIED)
-
-
 def encode(update: Update, since: Update | None, fields: Sequence[str] = (), sent_at_us: int = 0) -> bytes:
     """The message of `update` for a client whose previous tick of the symbol was `since` (None: it has had none)."""
     tick, scale = update.tick, update.scale
@@ -86,6 +80,8 @@ def _extra(field: str, update: Update, since: Update | None, sent_at_us: int) ->
         return since.tick.tick_number if since is not None and since.epoch == update.epoch else 0
     if field == "epoch":
         return update.epoch
+    if field == "session":
+        return update.tick.session_state.name
     assert field == "sent_at_us", f"unknown field {field}"
     return sent_at_us
 

@@ -10,10 +10,10 @@ import grpc.aio
 
 from marksim.codec import instrument_from_proto, tick_from_proto
 from marksim.core.errors import MarksimError
+from marksim.core.feed.ticks import opening_tick
 from marksim.core.types import Instrument
 from marksim.edge import metrics
 from marksim.edge.board import Board
-from marksim.edge.message import opening_tick
 from marksim.runtime.channel import open_channel, peer_error
 from marksim.runtime.logs import get_logger
 from marksim.v1 import orderbook_pb2 as pb
@@ -134,7 +134,7 @@ class Upstream:
         self.reader = TickReader(board)
         self.connected = False
         self.sent_us = 0
-        """When the book sent the oldest message since `take_sent_us`, its wall clock; 0 if none came."""
+        """When the book sent the oldest message with a tick since `take_sent_us`, its wall clock; 0 if none came."""
         self._behind_us = int(behind_s * 1e6)
         self._latest = False
         self._complained = False
@@ -200,7 +200,7 @@ class Upstream:
                 message = await call.read()
             if not isinstance(message, pb.StreamTicksResponse):
                 return False
-            self._take(message)
+            self.take(message)
             now_s = time.monotonic()
             behind = lag.is_behind(message.sent_time_us, time.time_ns() // 1_000, now_s)
             if behind and not self._latest:
@@ -212,11 +212,12 @@ class Upstream:
                 self._latest = False
                 return True
 
-    def _take(self, message: pb.StreamTicksResponse) -> None:
+    def take(self, message: pb.StreamTicksResponse) -> None:
+        """Take one message of the stream."""
         ticks, gaps = self.reader.ticks, self.reader.gaps
         self.reader.take(message)
         self._set_connected(True)
-        if message.frames and not self.sent_us:
+        if self.reader.ticks > ticks and not self.sent_us:
             self.sent_us = message.sent_time_us
         metrics.TICKS.inc(self.reader.ticks - ticks)
         metrics.UPSTREAM_GAPS.labels(orderbook=self.address).inc(self.reader.gaps - gaps)

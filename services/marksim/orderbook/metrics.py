@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from marksim.core.types import CommandKind, ExecutionKind, Instrument, Reason, Tick
+from marksim.core.types import CommandKind, ExecutionKind, Instrument, Reason, SessionState, Tick
 from marksim.orderbook.sequencing import Counts
 from marksim.orderbook.servicer import OrderBookServicer
 
@@ -17,10 +17,16 @@ PRICES: Final = (
     ("last_price", "last_price_ticks", "Price of the last trade, in quote units; before the first, the opening reference."),
     ("best_bid_price", "bid_price_ticks", "Best bid, in quote units; of an empty side, its last price."),
     ("best_ask_price", "ask_price_ticks", "Best ask, in quote units; of an empty side, its last price."),
+    (
+        "indicative_price",
+        "indicative_price_ticks",
+        "Price at which an auction would uncross now, in quote units; 0 where none is on, or no orders cross.",
+    ),
 )
 SIZES: Final = (
     ("best_bid_quantity", "bid_quantity_lots", "Quantity at the best bid, in base units; 0 for an empty side."),
     ("best_ask_quantity", "ask_quantity_lots", "Quantity at the best ask, in base units; 0 for an empty side."),
+    ("indicative_volume", "indicative_volume_lots", "What would trade at the indicative price, in base units."),
     ("day_volume", "volume_24h_lots", "Quantity traded in the simulated minute and the 1,440 before it, in base units."),
 )
 """Suffix of the metric, field of Tick, and its help text."""
@@ -46,6 +52,7 @@ class OrderBookMetrics(Collector):
         for symbol, book in self._servicer.sequencer.shard.books.items():
             resting.add_metric([symbol], book.book.order_count)
         yield resting
+        yield _sessions(shown)
         yield self._readers()
 
     def _service(self) -> Iterable[Metric]:
@@ -54,7 +61,8 @@ class OrderBookMetrics(Collector):
         yield CounterMetricFamily(f"{PREFIX}_windows", "Windows done.", totals.windows)
         yield CounterMetricFamily(f"{PREFIX}_windows_resent", "Windows answered from the record.", totals.resent)
         for name, text, value in (
-            ("tick_streams", "Open streams of ticks.", servicer.streams),
+            ("tick_streams", "Open streams of ticks.", servicer.streams["ticks"]),
+            ("execution_streams", "Open streams of an account's own executions.", servicer.streams["executions"]),
             ("named_readers_connected", "Named readers with an open stream.", servicer.readers.connected),
             ("engine_connected", "1 while an engine is connected, else 0.", session is not None),
             ("engine_paused", "1 while the connected engine is paused, else 0.", session is not None and session.paused),
@@ -104,6 +112,16 @@ def _market(shown: Sequence[tuple[Instrument, Tick]]) -> Iterable[Metric]:
         volume.add_metric([instrument.symbol], float(tick.volume_total_lots * instrument.lot_size))
         ticks.add_metric([instrument.symbol], tick.tick_number)
     yield from (trades, volume, ticks)
+
+
+def _sessions(shown: Sequence[tuple[Instrument, Tick]]) -> Metric:
+    sessions = GaugeMetricFamily(
+        f"{PREFIX}_session_state", "1 for the session that the symbol is in, 0 for the others.", labels=["symbol", "state"]
+    )
+    for instrument, tick in shown:
+        for state in filter(None, SessionState):
+            sessions.add_metric([instrument.symbol, state.name.lower()], float(state == tick.session_state))
+    return sessions
 
 
 def _by_symbol(suffix: str, text: str, values: Iterable[tuple[str, float]]) -> Metric:

@@ -17,14 +17,16 @@ from marksim.codec import (
     quantity_text,
 )
 from marksim.core.book.rules import MAX_ICEBERG_PARTS
-from marksim.core.errors import InvalidInput, NotFound, NotNow, Unsupported
-from marksim.core.types import Instrument, OrderType, PostOnly, Reason, SelfTradePrevention, Side, TimeInForce
-from marksim.orderbook.outside import Account, OutsideOrder, OwnFill, group_number
+from marksim.core.errors import InvalidInput, NotFound, NotNow
+from marksim.core.types import Instrument, OrderType, PostOnly, Reason, SelfTradePrevention, SessionState, Side, TimeInForce
+from marksim.orderbook.outside import Account, OutsideOrder, OwnFill
 from marksim.orderbook.sequencing import Sequencer
 from marksim.orderbook.waiting import Waiting
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import types_pb2
 
+WITH_END: Final = (SessionState.HALTED, SessionState.OPENING_AUCTION, SessionState.CLOSING_AUCTION)
+"""What ends at a time that is given."""
 STOPS: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
 NAME: Final = re.compile(r"[A-Za-z0-9._:/-]{1,36}", re.ASCII)
 
@@ -100,7 +102,7 @@ class OrderEntry:
             stop_price_ticks=stop_ticks,
             post_only=PostOnly(request.post_only),
             self_trade_prevention=SelfTradePrevention(request.self_trade_prevention),
-            self_trade_group=group_number(request.self_trade_group) if request.self_trade_group else 0,
+            self_trade_group=request.self_trade_group,
         )
         outside.enqueue(order, request.queue_while_paused)
         return await self._as_it_is(order)
@@ -141,14 +143,14 @@ class OrderEntry:
         return await self._amended(order, waiting)
 
     async def _amended(self, order: OutsideOrder, waiting: Waiting) -> tuple[Outcome, list[OwnFill]]:
-        run = self._run()
+        run, fills = self._run(), waiting.fills
         window = await asyncio.shield(waiting.done)
         if waiting.refused == Reason.UNKNOWN_ORDER:
             raise _closed(order)
         if waiting.refused:
             problem = f"the order book refuses the change: {waiting.refused.name}; the order stays as it was"
             raise NotNow(problem, reason="AMEND_REJECTED", metadata={"reason": waiting.refused.name})
-        return Outcome(order, run, window), waiting.fills
+        return Outcome(order, run, window), fills
 
     async def mass_cancel(self, request: pb.MassCancelRequest) -> tuple[list[OutsideOrder], str, int]:
         """Cancel an account's open orders; those that were cancelled, run and window (-1 where nothing was open)."""
@@ -165,6 +167,28 @@ class OrderEntry:
         waiting = outside.enqueue_mass_cancel(account, symbols, side, request.queue_while_paused)
         window = await asyncio.shield(waiting.done)
         return waiting.cancelled, run, window
+
+    async def set_session(self, request: pb.SetSessionRequest) -> tuple[SessionState, str, int]:
+        """Change a symbol's session and wait for the window; the state after it, run and window."""
+        self._sequencer.instrument(request.symbol)
+        names = {name: number for name, number in types_pb2.SessionState.items() if number}
+        state, until_ns = SessionState(enum_number(request.state, names, "state")), request.until_time_ns
+        if until_ns < 0:
+            raise _invalid("until_time_ns", f"is {until_ns}: give nanoseconds since 1970 of simulated time, or 0")
+        if until_ns and state not in WITH_END:
+            raise _invalid("until_time_ns", f"is set: {state.name} has no end of its own, leave it out")
+        self._sequencer.check_open_for_outside(request.queue_while_paused)
+        run = self._sequencer.run
+        assert run is not None, "an engine brings a run"
+        waiting = self._sequencer.outside.enqueue_session(request.symbol, state, until_ns, request.queue_while_paused)
+        window = await asyncio.shield(waiting.done)
+        if waiting.refused == Reason.EXPIRED:
+            begun_ns = run.end_ns(window) - run.started.lookahead_ns
+            raise _invalid("until_time_ns", f"is {until_ns}: give a time after {begun_ns}, when the change came, or 0")
+        if waiting.refused:
+            problem = f"the order book refuses the change: {waiting.refused.name}; the session stays as it was"
+            raise NotNow(problem, reason="SESSION_REJECTED", metadata={"reason": waiting.refused.name})
+        return waiting.session_state, run.run, window
 
     def find(self, request: NamesAnOrder) -> OutsideOrder:
         """The order that a request names; raises NotFound."""
@@ -220,6 +244,13 @@ def order_to_proto(order: OutsideOrder) -> types_pb2.Order:
         reason=enum_value(order.reason),
         accepted_time_ns=order.accepted_ns,
         updated_time_ns=order.updated_ns,
+        stop_price=price_text(order.stop_price_ticks, instrument) if order.stop_price_ticks else "",
+        display_quantity=quantity_text(order.display_lots, instrument) if order.display_lots else "",
+        min_quantity=quantity_text(order.min_quantity_lots, instrument) if order.min_quantity_lots else "",
+        post_only=enum_value(order.post_only),
+        self_trade_prevention=enum_value(order.self_trade_prevention),
+        self_trade_group=order.self_trade_group,
+        expire_time_ns=order.expire_time_ns,
     )
 
 
@@ -254,7 +285,7 @@ def positions_to_proto(account: Account, symbol: str, sequencer: Sequencer) -> l
 
 
 def _check_terms(request: pb.SubmitOrderRequest) -> None:
-    """Raise InvalidInput for terms that nobody knows or that exclude each other, Unsupported for those to come."""
+    """Raise InvalidInput for terms that nobody knows or that exclude each other."""
     order_type = enum_number(request.order_type, dict(types_pb2.OrderType.items()), "order_type")
     force = enum_number(request.time_in_force, dict(types_pb2.TimeInForce.items()), "time_in_force")
     post_only = enum_number(request.post_only, dict(types_pb2.PostOnly.items()), "post_only")
@@ -263,8 +294,6 @@ def _check_terms(request: pb.SubmitOrderRequest) -> None:
     )
     if order_type == OrderType.UNSPECIFIED:
         raise _invalid("order_type", "is missing: give ORDER_TYPE_LIMIT, MARKET, STOP or STOP_LIMIT")
-    if force == TimeInForce.AT_THE_OPEN:
-        raise _unsupported("time_in_force", "this book has no auctions yet: give GTC, GTD, IOC or FOK")
     if request.self_trade_group:
         check_name(request.self_trade_group, "self_trade_group")
         if not prevention:
@@ -293,6 +322,12 @@ def _check_time_in_force(request: pb.SubmitOrderRequest, order_type: OrderType, 
     if force != TimeInForce.GTD and request.expire_time_ns:
         raise _invalid("expire_time_ns", "is set: only TIME_IN_FORCE_GTD has an end, give that or leave it out")
     name = force.name
+    if force == TimeInForce.AT_THE_OPEN:
+        if order_type in STOPS:
+            raise _invalid("time_in_force", f"is {name}: only a limit or market order goes into the auction")
+        for field in ("display_quantity", "min_quantity", "post_only"):
+            if getattr(request, field):
+                raise _invalid(field, f"is set: an order that is {name} trades in the auction or not at all, leave it out")
     if order_type == OrderType.MARKET and force in (TimeInForce.GTC, TimeInForce.GTD):
         raise _invalid("time_in_force", f"is {name}: a market order never rests, leave it out or give TIME_IN_FORCE_IOC")
     if order_type == OrderType.STOP and force in (TimeInForce.IOC, TimeInForce.FOK):
@@ -321,7 +356,3 @@ def _closed(order: OutsideOrder) -> NotNow:
 
 def _invalid(field: str, problem: str) -> InvalidInput:
     return InvalidInput(f"{field} {problem}", metadata={"field": field})
-
-
-def _unsupported(field: str, why: str) -> Unsupported:
-    return Unsupported(f"{field}: {why}", reason="UNSUPPORTED_FIELD", metadata={"field": field})

@@ -1,14 +1,15 @@
 """Outside accounts, their orders, and the commands that wait for the next window.
 
 Policy of the bounds: an account keeps its last 10,000 closed orders and 1,000 fills, an order the first 1,000 fills of its
-first window; over all accounts the oldest closed order gives way. A new account takes the place of the longest idle one
-that has nothing open; if all have, it is refused. An order answers to its first name and the last 15 that amendments gave.
+first window and of its last amendment; over all accounts the oldest closed order gives way. A new account takes the place of
+the longest idle one that has nothing open; if all have, it is refused. An order answers to its first name and the last 15
+that amendments gave.
 """
 
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -27,6 +28,7 @@ from marksim.core.types import (
     Reason,
     Records,
     SelfTradePrevention,
+    SessionState,
     Side,
     TimeInForce,
 )
@@ -35,6 +37,8 @@ from marksim.orderbook.waiting import Answers, Waiting, command_rows
 CLOSED_ORDERS: Final = 10_000
 FILLS: Final = 1_000
 NAMES: Final = 16
+SESSION_ACCOUNT: Final = OUTSIDE_ACCOUNTS_FROM
+"""Who changes sessions: the first number of an outside account, which no name gives."""
 OPEN: Final = (OrderStatus.PENDING, OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
 
 
@@ -61,6 +65,9 @@ class OwnFill:
 
     @property
     def taker_side(self) -> Side:
+        """UNSPECIFIED of an auction's trade."""
+        if self.liquidity == Liquidity.AUCTION:
+            return Side.UNSPECIFIED
         return self.order.side if self.liquidity == Liquidity.TAKER else self.order.side.opposite
 
 
@@ -118,7 +125,8 @@ class OutsideOrder:
     stop_price_ticks: int = 0
     post_only: PostOnly = PostOnly.UNSPECIFIED
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.UNSPECIFIED
-    self_trade_group: int = 0
+    self_trade_group: str = ""
+    """Its name."""
     serial: int = 0
     status: OrderStatus = OrderStatus.PENDING
     order_id: int = 0
@@ -146,6 +154,11 @@ class OutsideOrder:
     @property
     def key(self) -> tuple[str, str]:
         return self.instrument.symbol, self.names[0]
+
+    @property
+    def group_number(self) -> int:
+        """Of its self-trade group; 0 means the account's own."""
+        return group_number(self.self_trade_group) if self.self_trade_group else 0
 
     @property
     def is_open(self) -> bool:
@@ -185,6 +198,10 @@ class Outside:
         owner = self._accounts.get(account)
         return owner.find(symbol, client_order_id) if owner else None
 
+    def order(self, serial: int) -> OutsideOrder | None:
+        """The order of that serial, open or lately closed."""
+        return self._by_serial.get(serial)
+
     def claim_account(self, name: str) -> Account:
         """The account, made if need be; raises Exhausted if there is no room for one more."""
         account = self._accounts.pop(name, None)
@@ -206,21 +223,19 @@ class Outside:
     def enqueue(self, order: OutsideOrder, while_paused: bool) -> Waiting:
         """Let a new order wait for the next window; raises Exhausted at a bound, with nothing changed."""
         self.check_room()
-        order.serial = self._next_serial()
+        order.waiting = waiting = self._wait(CommandKind.NEW, order.account.number, while_paused, order)
+        order.serial = waiting.serial
         order.account.orders[order.key] = order
         self._by_serial[order.serial] = order
-        order.waiting = self._wait(order, CommandKind.NEW, order.serial, while_paused)
-        return order.waiting
+        return waiting
 
     def enqueue_cancel(self, order: OutsideOrder, while_paused: bool) -> Waiting:
         """Let a cancel wait for the next window."""
-        self._check_queue()
-        return self._wait(order, CommandKind.CANCEL, self._next_serial(), while_paused)
+        return self._wait(CommandKind.CANCEL, order.account.number, while_paused, order)
 
     def enqueue_amend(self, order: OutsideOrder, price: int, quantity: int, new_name: str, while_paused: bool) -> Waiting:
         """Let an amendment wait for the next window; the new name works at once."""
-        self._check_queue()
-        order.waiting = waiting = self._wait(order, CommandKind.AMEND, self._next_serial(), while_paused)
+        order.waiting = waiting = self._wait(CommandKind.AMEND, order.account.number, while_paused, order)
         waiting.price_ticks, waiting.quantity_lots, waiting.new_name = price, quantity, new_name
         if new_name:
             order.account.renamed[order.instrument.symbol, new_name] = order
@@ -229,17 +244,14 @@ class Outside:
 
     def enqueue_mass_cancel(self, account: Account, symbols: tuple[str, ...], side: Side, while_paused: bool) -> Waiting:
         """Let a cancel of all of an account's orders wait for the next window."""
-        self._check_queue()
-        waiting = Waiting(
-            kind=CommandKind.MASS_CANCEL,
-            account=account,
-            serial=self._next_serial(),
-            while_paused=while_paused,
-            done=asyncio.get_running_loop().create_future(),
-            symbols=symbols,
-            side=side,
-        )
-        self._queue.append(waiting)
+        waiting = self._wait(CommandKind.MASS_CANCEL, account.number, while_paused)
+        waiting.symbols, waiting.side = symbols, side
+        return waiting
+
+    def enqueue_session(self, symbol: str, state: SessionState, until_ns: int, while_paused: bool) -> Waiting:
+        """Let a change of a symbol's session wait for the next window."""
+        waiting = self._wait(CommandKind.SET_SESSION, SESSION_ACCOUNT, while_paused)
+        waiting.symbols, waiting.session_state, waiting.until_ns = (symbol,), state, until_ns
         return waiting
 
     def seal(self, window: int, time_ns: int) -> dict[str, Records]:
@@ -256,10 +268,11 @@ class Outside:
         self._answers = Answers(self._sealed)
         return {symbol: command_rows(queue, time_ns) for symbol, queue in by_symbol.items()}
 
-    def settle(self, window: int, executions: Iterator[Records]) -> None:
+    def settle(self, window: int, executions: Mapping[str, Records]) -> None:
         """Tell orders what the window did to them, and everyone who waited for it that it is done."""
-        if self._by_serial:
-            for rows in executions:
+        for symbol, rows in executions.items():
+            self._answers.take_sessions(symbol, rows)
+            if self._by_serial or self._sealed:
                 mine = (rows["account"] >= OUTSIDE_ACCOUNTS_FROM) | (rows["maker_account"] >= OUTSIDE_ACCOUNTS_FROM)
                 for values in rows[mine].tolist():
                     self._apply(window, dict(zip(EXECUTION.names or (), values, strict=True)))
@@ -306,19 +319,18 @@ class Outside:
             message = f"{self.max_queue} outside commands already wait for the next window: try again after it"
             raise Exhausted(message, reason="QUEUE_FULL")
 
-    def _next_serial(self) -> int:
+    def _wait(self, kind: CommandKind, account: int, while_paused: bool, order: OutsideOrder | None = None) -> Waiting:
+        """A command with a serial of its own, which waits for the next window from now on; raises Exhausted."""
+        self._check_queue()
         self._serial += 1
-        return self._serial
-
-    def _wait(self, order: OutsideOrder, kind: CommandKind, serial: int, while_paused: bool) -> Waiting:
         waiting = Waiting(
             kind=kind,
-            account=order.account,
-            serial=serial,
+            account=account,
+            serial=self._serial,
             while_paused=while_paused,
             done=asyncio.get_running_loop().create_future(),
             order=order,
-            symbols=(order.instrument.symbol,),
+            symbols=(order.instrument.symbol,) if order is not None else (),
         )
         self._queue.append(waiting)
         return waiting
@@ -332,12 +344,14 @@ class Outside:
         order = self._by_serial.get(row["serial"]) if row["account"] >= OUTSIDE_ACCOUNTS_FROM else None
         kind = row["kind"]
         if kind == ExecutionKind.TRADED:
+            auction = row["side"] == Side.UNSPECIFIED
             if order is not None:
-                self._fill(window, order, row, row["leaves_lots"], Liquidity.TAKER)
+                self._fill(window, order, row, row["leaves_lots"], Liquidity.AUCTION if auction else Liquidity.TAKER)
             if row["maker_account"] >= OUTSIDE_ACCOUNTS_FROM and (maker := self._by_serial.get(row["maker_serial"])):
-                self._fill(window, maker, row, row["maker_leaves_lots"], Liquidity.MAKER)
-        elif order is not None and kind == ExecutionKind.CANCEL_REJECTED:
-            self._answers.take(order, row)
+                self._fill(window, maker, row, row["maker_leaves_lots"], Liquidity.AUCTION if auction else Liquidity.MAKER)
+        elif kind == ExecutionKind.CANCEL_REJECTED:
+            if row["account"] >= OUTSIDE_ACCOUNTS_FROM:
+                self._answers.refuse(row)
         elif order is not None:
             self._change(order, row)
 
@@ -364,11 +378,19 @@ class Outside:
             self._close(order, status, row["reason"])
 
     def _amended(self, order: OutsideOrder, row: dict[str, int]) -> None:
-        order.price_ticks, order.quantity_lots = row["price_ticks"], row["quantity_lots"]
-        order.leaves_lots = row["leaves_lots"]
-        order.amending = self._answers.take(order, row)
-        if order.amending is not None and order.amending.new_name:
-            order.names.append(order.amending.new_name)
+        if order.order_type != OrderType.MARKET:
+            # One that waits for the opening has none, wherever it rests.
+            order.price_ticks = row["price_ticks"]
+        order.quantity_lots, order.leaves_lots = row["quantity_lots"], row["leaves_lots"]
+        order.amending = amending = self._answers.take(order, row)
+        if amending is None:
+            return
+        for before in order.amendments.values():
+            if before.serial < amending.serial:
+                # A new list: whoever still waits for the old one has it.
+                before.fills = []
+        if amending.new_name:
+            order.names.append(amending.new_name)
             if len(order.names) > NAMES:
                 self._drop_name(order, order.names.pop(1))
 

@@ -34,6 +34,8 @@ ASIDE_COMMANDS: Final = 4_096
 """From so many commands on a window is applied in a thread, so that the event loop goes on: docs/decisions/0012."""
 WHOLE_BOOK: Final = 1_024
 """Commands that take as long as one look at 100,000 orders does, some milliseconds."""
+PRICED_ORDERS: Final = 16
+"""So many orders at prices of their own take as long to price for an auction, after each window, as a command does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class WindowInput:
     outside: dict[str, Records]
     commands: dict[str, Records]
     snapshot: bool
+    auctioned_orders: int = 0
+    """That rest in those of its books that are in an auction: their price is worked out anew after the window."""
 
     @property
     def parts(self) -> tuple[int, int, dict[str, Records], dict[str, Records], bool]:
@@ -68,9 +72,13 @@ class WindowInput:
 
     @property
     def size(self) -> int:
-        """Commands in it, each that may have to look at a whole book counted as WHOLE_BOOK of them."""
+        """Commands in it, each that may have to look at a whole book counted as WHOLE_BOOK of them, or trade it as more;
+        and what the pricing of auctions takes.
+        """
         parts = [*self.commands.values(), *self.outside.values()]
-        return sum(map(len, parts)) + WHOLE_BOOK * sum(map(_looks_at_all, parts))
+        sessions = sum(int(np.count_nonzero(part["kind"] == CommandKind.SET_SESSION)) for part in parts)
+        whole = WHOLE_BOOK * sum(map(_looks_at_all, parts)) + ASIDE_COMMANDS * sessions
+        return sum(map(len, parts)) + whole + self.auctioned_orders // PRICED_ORDERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +200,7 @@ class Sequencer:
             if message.window != run.last_window + 1:
                 return self._again(run, message.window, digest)
             input_ = self._seal(message.window, self._decode(message, run), run)
-            if input_.size < ASIDE_COMMANDS:
+            if input_.size < ASIDE_COMMANDS and not self.shard.may_be_long(input_.end_ns):
                 return self._conclude(input_, digest, self.shard.apply(*input_.parts))
             applying = asyncio.create_task(asyncio.to_thread(self.shard.apply, *input_.parts))
             try:
@@ -211,7 +219,9 @@ class Sequencer:
         start_ns = run.end_ns(window - 1) if window else run.started.start_time_ns
         minute = start_ns // NS_PER_MINUTE
         snapshot, self._snapshot_minute = minute != self._snapshot_minute, minute
-        return WindowInput(window, run.end_ns(window), self.outside.seal(window, start_ns), commands, snapshot)
+        outside = self.outside.seal(window, start_ns)
+        auctioned = self.shard.auctioned_orders(outside.keys() | commands.keys())
+        return WindowInput(window, run.end_ns(window), outside, commands, snapshot, auctioned)
 
     def _conclude(self, input_: "WindowInput", digest: bytes, done: dict[str, SymbolDone]) -> pb.TradeResponse:
         """Tell everyone what the window did: readers, outside clients, and the engine, whose answer is kept."""
@@ -221,9 +231,9 @@ class Sequencer:
         response.result.results.extend(part.result for part in done.values() if part.result is not None)
         response.result.SetInParent()
         self.tape.publish(input_.window, [part.frame for part in done.values() if part.frame is not None])
-        self.outside.settle(input_.window, (part.executions for part in done.values()))
-        executions = (part.executions for part in done.values())
-        self.totals.window(input_.commands.values(), input_.outside.values(), executions)
+        executions = {symbol: part.executions for symbol, part in done.items()}
+        self.outside.settle(input_.window, executions)
+        self.totals.window(input_.commands.values(), input_.outside.values(), executions.values())
         self._record(input_.window, Recorded(digest, response.SerializeToString()))
         return response
 
@@ -302,7 +312,7 @@ class Sequencer:
     def _begin(self, opened: pb.OpenRun) -> RunFacts:
         """Fresh books; what waited belonged to the old ones."""
         self.outside.fail(Away("a new run began; the order did not reach the book", reason="ENGINE_AWAY"))
-        self.shard = Shard(self.listing.own, self.limits.max_orders)
+        self.shard = Shard(self.listing.own, self.limits.max_orders, opened.start_time_ns)
         self.outside = self.limits.outside()
         self._recorded.clear()
         self._oldest_recorded.clear()

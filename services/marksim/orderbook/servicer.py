@@ -2,15 +2,19 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
 from itertools import islice
 from typing import Final
 
+import numpy as np
+
 from marksim.codec import enum_value, instrument_to_proto, price_text, quantity_text, tick_to_proto
-from marksim.core.errors import Away, InvalidInput, NotFound, Unsupported
-from marksim.core.types import Side
+from marksim.core.errors import Away, InvalidInput, NotFound
+from marksim.core.types import Records, Side
+from marksim.orderbook.levels import levels_to_proto
 from marksim.orderbook.order_entry import OrderEntry, check_name, fill_to_proto, order_to_proto, positions_to_proto
+from marksim.orderbook.own_executions import ExecutionReader
 from marksim.orderbook.readers import Readers
 from marksim.orderbook.sequencing import Sequencer
 from marksim.orderbook.stream import TickReader, stream
@@ -22,6 +26,10 @@ from marksim.v1 import orderbook_pb2_grpc
 
 MAX_LIMIT: Final = 1_000
 """Most rows of a unary answer: whatever they hold, they stay far below the 4 MiB that gRPC clients take by default."""
+MAX_LEVELS_BY_ORDER: Final = 100
+MAX_ORDERS_OF_LEVEL: Final = 100
+MAX_ORDERS_OF_SIDE: Final = 1_000
+"""With them an answer costs the event loop no more than one of MAX_LIMIT levels a side."""
 _PAGE_TOKEN: Final = re.compile(r"([^/]{1,64})/([0-9]{1,18})", re.ASCII)
 """The run, and the serial of the last order before the page."""
 LARGEST_SERIAL: Final = (1 << 63) - 1
@@ -34,7 +42,8 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
         self.sequencer = sequencer
         self.trading = Trading(sequencer)
         self.readers = Readers()
-        self.streams = 0
+        self.streams = {"ticks": 0, "executions": 0}
+        """Open ones, by what they bring."""
         self.streams_ended = asyncio.Event()
         self.streams_ended.set()
         self.ready = False
@@ -43,44 +52,46 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
     async def Trade(
         self, request_iterator: AsyncIterator[pb.TradeRequest], context: Context
     ) -> AsyncIterator[pb.TradeResponse]:
+        authorize(current_principal(), "", Action.STEER)
         self._check_ready()
         async with aclosing(self.trading.run(request_iterator)) as responses:
             async for response in responses:
                 yield response
 
     async def StreamTicks(self, request: pb.StreamTicksRequest, context: Context) -> AsyncIterator[pb.StreamTicksResponse]:
+        records = request.reader or pb.FRAME_PART_EXECUTIONS in request.parts
+        authorize(current_principal(), "", Action.RECORD if records else Action.WATCH)
         tape = self.sequencer.tape
         for symbol in request.symbols:
             self.sequencer.instrument(symbol, "symbols")
-        if tape.ended.is_set() and not request.reader:
+        if not request.reader:
             # A named one has come for the rest; any other would only come again and again.
-            raise Away("the order book is shutting down", reason="SHUTTING_DOWN")
+            self._check_not_ended()
         reader = TickReader(tape, request)
         if request.reader:
             check_name(request.reader, "reader")
             self.readers.connect(request.reader)
-        self.streams += 1
-        self.streams_ended.clear()
         try:
-            async for message in stream(tape, reader):
-                yield message
+            with self._streaming("ticks"):
+                async for message in stream(tape, reader):
+                    yield message
         finally:
-            self.streams -= 1
-            if not self.streams:
-                self.streams_ended.set()
             if request.reader:
                 self.readers.disconnect(request.reader)
 
     async def ConfirmWindow(self, request: pb.ConfirmWindowRequest, context: Context) -> pb.ConfirmWindowResponse:
+        authorize(current_principal(), "", Action.RECORD)
         check_name(request.reader, "reader")
         self._check_window(request)
         self.readers.confirm(request.reader, request.run, request.window)
         return pb.ConfirmWindowResponse()
 
     async def ListReaders(self, request: pb.ListReadersRequest, context: Context) -> pb.ListReadersResponse:
+        authorize(current_principal(), "", Action.WATCH)
         return pb.ListReadersResponse(readers=self.readers.to_proto())
 
     async def ForgetReader(self, request: pb.ForgetReaderRequest, context: Context) -> pb.ForgetReaderResponse:
+        authorize(current_principal(), "", Action.STEER)
         self.readers.forget(request.reader)
         return pb.ForgetReaderResponse()
 
@@ -99,20 +110,18 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
 
     async def GetBook(self, request: pb.GetBookRequest, context: Context) -> pb.GetBookResponse:
         instrument = self.sequencer.instrument(request.symbol)
-        levels = _limit(request.depth, 10, "depth")
+        depth = _limit(request.depth, 10, "depth", MAX_LEVELS_BY_ORDER if request.by_order else MAX_LIMIT)
         self._check_ready()
         async with self.sequencer.books:
             traded, run = self.sequencer.shard.books[request.symbol], self.sequencer.run
-            rows, sequence, tick = traded.book.depth(levels), traded.book.sequence, traded.ticks.last
+            rows, sequence, tick = traded.book.depth(depth), traded.book.sequence, traded.ticks.last
+            orders = _first_orders(traded.book.by_order(depth, MAX_ORDERS_OF_LEVEL)) if request.by_order else None
             window = run.last_window if run else -1
-        sides: dict[int, list[pb.BookLevel]] = {Side.BUY: [], Side.SELL: []}
-        for side, ticks, lots, count in rows[["side", "price_ticks", "quantity_lots", "order_count"]].tolist():
-            price, quantity = price_text(ticks, instrument), quantity_text(lots, instrument)
-            sides[side].append(pb.BookLevel(price=price, quantity=quantity, order_count=count))
+        levels = levels_to_proto(rows, orders, instrument)
         return pb.GetBookResponse(
             symbol=request.symbol,
-            bids=sides[Side.BUY],
-            asks=sides[Side.SELL],
+            bids=levels.bids,
+            asks=levels.asks,
             window=window if window >= 0 else None,
             time_ns=run.end_ns(window) if run else 0,
             sequence=sequence,
@@ -155,6 +164,12 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
             cancelled, run, window = await self._entry.mass_cancel(request)
         orders = map(order_to_proto, cancelled[:MAX_LIMIT])
         return pb.MassCancelResponse(orders=orders, run=run, window=window, cancelled=len(cancelled))
+
+    async def SetSession(self, request: pb.SetSessionRequest, context: Context) -> pb.SetSessionResponse:
+        with outside_call("SetSession"):
+            authorize(current_principal(), "", Action.STEER)
+            state, run, window = await self._entry.set_session(request)
+        return pb.SetSessionResponse(run=run, window=window, state=enum_value(state))
 
     async def GetOrder(self, request: pb.GetOrderRequest, context: Context) -> pb.GetOrderResponse:
         authorize(current_principal(), request.account, Action.READ)
@@ -203,8 +218,31 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
     async def StreamExecutions(
         self, request: pb.StreamExecutionsRequest, context: Context
     ) -> AsyncIterator[pb.StreamExecutionsResponse]:
-        for response in _no_executions():
-            yield response
+        authorize(current_principal(), request.account, Action.READ)
+        check_name(request.account, "account")
+        for symbol in request.symbols:
+            self.sequencer.instrument(symbol, "symbols")
+        self._check_not_ended()
+        reader = ExecutionReader(self.sequencer, request)
+        with self._streaming("executions"):
+            async for response in stream(self.sequencer.tape, reader):
+                yield response
+
+    @contextmanager
+    def _streaming(self, what: str) -> Iterator[None]:
+        """A stream is open meanwhile, and the service waits for it when it ends."""
+        self.streams[what] += 1
+        self.streams_ended.clear()
+        try:
+            yield
+        finally:
+            self.streams[what] -= 1
+            if not any(self.streams.values()):
+                self.streams_ended.set()
+
+    def _check_not_ended(self) -> None:
+        if self.sequencer.tape.ended.is_set():
+            raise Away("the order book is shutting down", reason="SHUTTING_DOWN")
 
     def _check_ready(self) -> None:
         """For what calls a kernel: uncompiled, it would hold up the event loop for as long as the compiler takes."""
@@ -236,9 +274,15 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
         ]
 
 
-def _limit(asked: int, default: int, field: str) -> int:
-    if asked > MAX_LIMIT:
-        raise InvalidInput(f"{field} is {asked}: give at most {MAX_LIMIT}, or 0 for {default}", metadata={"field": field})
+def _first_orders(resting: Records) -> Records:
+    """RESTING rows of both sides in priority order, without what is beyond the bound of a side."""
+    bids = int(np.count_nonzero(resting["side"] == Side.BUY))
+    return np.concatenate((resting[:bids][:MAX_ORDERS_OF_SIDE], resting[bids:][:MAX_ORDERS_OF_SIDE]))
+
+
+def _limit(asked: int, default: int, field: str, most: int = MAX_LIMIT) -> int:
+    if asked > most:
+        raise InvalidInput(f"{field} is {asked}: give at most {most}, or 0 for {default}", metadata={"field": field})
     return asked or default
 
 
@@ -251,11 +295,3 @@ def _page(token: str, run: str) -> int:
         problem = f"page_token is {token[:60]!r}, which names no page of this run: begin without one"
         raise InvalidInput(problem, metadata={"field": "page_token"})
     return int(parts[2])
-
-
-def _not_yet(rpc: str, instead: str) -> Unsupported:
-    return Unsupported(f"this book does not do {rpc} yet: {instead}", reason="UNSUPPORTED_RPC", metadata={"rpc": rpc})
-
-
-def _no_executions() -> list[pb.StreamExecutionsResponse]:
-    raise _not_yet("StreamExecutions", "ListOrders and ListTrades with the account tell the same")

@@ -1,6 +1,6 @@
 """One run's books: windows of commands in, results and encoded frames out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,13 +9,27 @@ import numpy as np
 from marksim.codec import encode_columns, tick_to_proto
 from marksim.core.book.book import OrderBook
 from marksim.core.feed.ticks import TickBuilder
-from marksim.core.types import COMMAND, EXECUTION, QUOTE, TRADE, BookOutput, ExecutionKind, Instrument, Records, Tick
+from marksim.core.types import (
+    COMMAND,
+    EXECUTION,
+    QUOTE,
+    TRADE,
+    BookOutput,
+    ExecutionKind,
+    Instrument,
+    Records,
+    SessionState,
+    Tick,
+)
 from marksim.core.types import DEPTH as DEPTH_ROWS
 from marksim.orderbook.tape import SymbolFrame
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import types_pb2
 
 RECENT_TRADES: Final = 10_000
+LONG_CASCADE: Final = 1_000
+"""So many stops may be triggered by one trade, and each look at many orders."""
+AUCTIONS: Final = (SessionState.OPENING_AUCTION, SessionState.CLOSING_AUCTION)
 NOTHING: Final = BookOutput(np.zeros(0, EXECUTION), np.zeros(0, QUOTE), np.zeros(0, DEPTH_ROWS))
 
 
@@ -45,18 +59,20 @@ class TradeRing:
 class SymbolBook:
     """One symbol of a run: its book, what the feed derives from it, and its latest trades."""
 
-    def __init__(self, number: int, instrument: Instrument, max_orders: int) -> None:
+    def __init__(self, number: int, instrument: Instrument, max_orders: int, start_ns: int) -> None:
         self.number = number
         self.instrument = instrument
-        self.book = OrderBook(instrument, max_orders=max_orders)
-        self.ticks = TickBuilder(instrument)
+        self.book = OrderBook(instrument, max_orders=max_orders, start_ns=start_ns)
+        self.ticks = TickBuilder(instrument, self.book.session_state)
         self.trades = TradeRing()
         self.previous_window: int | None = None
 
     def apply(self, window: int, end_ns: int, commands: Records, snapshot: bool) -> "SymbolDone":
         """Do this symbol's part of a window; with `snapshot` there is a frame even if nothing happened."""
-        output = self.book.apply(commands, end_ns) if len(commands) or self.book.expires_before(end_ns) else NOTHING
-        tick = self.ticks.update(output)
+        something = len(commands) or self.book.due_before(end_ns)
+        output = self.book.apply_in_place(commands, end_ns) if something else NOTHING
+        # In an auction the session is worked out anew from the whole book: not where nothing can have changed.
+        tick = self.ticks.update(output, self.book.session) if len(output.executions) else None
         executions = encode_columns(output.executions, types_pb2.ExecutionColumns)
         quotes = encode_columns(output.quotes, types_pb2.QuoteColumns)
         result = pb.SymbolResult(symbol=self.instrument.symbol) if len(output.executions) else None
@@ -113,6 +129,7 @@ class SymbolDone:
     result: pb.SymbolResult | None
     frame: SymbolFrame | None
     executions: Records
+    """They hold until the next window."""
 
 
 def trades_of(executions: Records) -> Records:
@@ -129,10 +146,22 @@ def trades_of(executions: Records) -> Records:
 class Shard:
     """The books of one run, by symbol."""
 
-    def __init__(self, instruments: Sequence[Instrument], max_orders: int) -> None:
+    def __init__(self, instruments: Sequence[Instrument], max_orders: int, start_ns: int = 0) -> None:
         self.books = {
-            instrument.symbol: SymbolBook(number, instrument, max_orders) for number, instrument in enumerate(instruments)
+            instrument.symbol: SymbolBook(number, instrument, max_orders, start_ns)
+            for number, instrument in enumerate(instruments)
         }
+
+    def may_be_long(self, end_ns: int) -> bool:
+        """Whether few commands may have much to do: a session that may end by itself before that time, or many stops."""
+        books = [traded.book for traded in self.books.values()]
+        ends = any(book.session_state != SessionState.CONTINUOUS and book.due_before(end_ns) for book in books)
+        return ends or any(book.stop_count >= LONG_CASCADE for book in books)
+
+    def auctioned_orders(self, symbols: Iterable[str]) -> int:
+        """How many orders rest in those of these symbols' books that are in an auction."""
+        books = (self.books[symbol].book for symbol in symbols)
+        return sum(book.order_count for book in books if book.session_state in AUCTIONS)
 
     def apply(
         self, window: int, end_ns: int, outside: Mapping[str, Records], commands: Mapping[str, Records], snapshot: bool
@@ -141,7 +170,7 @@ class Shard:
         done = {}
         for symbol, book in self.books.items():
             parts = [part[symbol] for part in (outside, commands) if symbol in part]
-            if not parts and not snapshot and not book.book.expires_before(end_ns):
+            if not parts and not snapshot and not book.book.due_before(end_ns):
                 continue
             rows = np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else np.zeros(0, COMMAND)
             done[symbol] = book.apply(window, end_ns, rows, snapshot)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from marksim.codec import enum_number
 from marksim.core.errors import InvalidInput
@@ -23,6 +23,27 @@ PARTS: Final[dict[int, tuple[Segment, ...]]] = {
     pb.FRAME_PART_DEPTH: (Segment.DEPTH, Segment.SNAPSHOT),
     pb.FRAME_PART_EXECUTIONS: (Segment.EXECUTIONS,),
 }
+
+MessageT = TypeVar("MessageT")
+_MessageT_co = TypeVar("_MessageT_co", covariant=True)
+
+
+class Reader(Protocol[_MessageT_co]):
+    """A way along the tape, which gives messages."""
+
+    @property
+    def batch_s(self) -> float:
+        """How long messages may be held back to be sent together, wall seconds."""
+
+    @property
+    def backlogged(self) -> bool:
+        """Whether there is more to come at once, which is not held back."""
+
+    def take(self) -> _MessageT_co | None:
+        """The next message that cannot wait for the heartbeat; None when the reader has all there is."""
+
+    def heartbeat(self) -> _MessageT_co:
+        """A message that says how far the market is; only for a reader that has all there is."""
 
 
 class TickReader:
@@ -221,7 +242,7 @@ class TickReader:
             message.simulated_time_ns = run.end_ns(last)
 
 
-async def stream(tape: Tape, reader: TickReader) -> AsyncIterator[pb.StreamTicksResponse]:
+async def stream(tape: Tape, reader: Reader[MessageT]) -> AsyncIterator[MessageT]:
     """The reader's messages until the tape ends. Waiting for a slow reader happens at `yield` and holds up nobody else."""
     sent_at = 0.0
     while True:

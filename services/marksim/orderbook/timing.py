@@ -26,7 +26,7 @@ CALLS: Final = Counter(
     "Calls of outside traders by what became of them: done, hung_up, failed, or the reason of the refusal.",
     ["rpc", "outcome"],
 )
-RPCS: Final = ("SubmitOrder", "CancelOrder")
+RPCS: Final = ("SubmitOrder", "CancelOrder", "AmendOrder", "MassCancel", "SetSession")
 
 for _rpc in RPCS:
     # Present from the start: the first order of a quiet market is an increase, too.

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marksim.core.types import COMMAND, CommandKind, ExecutionKind, Reason, Records, Side
+from marksim.core.types import COMMAND, CommandKind, ExecutionKind, Reason, Records, SessionState, Side
 
 if TYPE_CHECKING:
-    from marksim.orderbook.outside import Account, OutsideOrder, OwnFill
+    from marksim.orderbook.outside import OutsideOrder, OwnFill
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -19,12 +19,13 @@ class Waiting:
     """A command that has not reached the book yet; `done` gets the number of its window, or the error."""
 
     kind: CommandKind
-    account: "Account"
+    account: int
+    """Its number."""
     serial: int
     while_paused: bool
     done: "asyncio.Future[int]"
     order: "OutsideOrder | None" = None
-    """Which it is about; None for a mass cancel."""
+    """Which it is about; None for a mass cancel or a change of the session."""
     symbols: tuple[str, ...]
     side: Side = Side.UNSPECIFIED
     """Of a mass cancel; UNSPECIFIED for both."""
@@ -32,8 +33,12 @@ class Waiting:
     quantity_lots: int = 0
     """Of an amendment; 0 leaves it as it is."""
     new_name: str = ""
+    session_state: SessionState = SessionState.UNSPECIFIED
+    """That is asked for; once the window is done, the one in which it left the symbol."""
+    until_ns: int = 0
+    """When that state is to end; 0 when told."""
     refused: Reason = Reason.UNSPECIFIED
-    """Why the book did nothing, of a cancel or amendment."""
+    """Why the book did nothing, of a cancel, an amendment or a change of the session."""
     fills: "list[OwnFill]" = field(default_factory=list)
     """What an amendment traded in its window."""
     cancelled: "list[OutsideOrder]" = field(default_factory=list)
@@ -43,11 +48,13 @@ class Waiting:
         """The columns of COMMAND that are not 0."""
         values: dict[str, int] = {
             "time_ns": time_ns,
-            "account": self.account.number,
+            "account": self.account,
             "serial": self.serial,
             "kind": self.kind,
         }
         order = self.order
+        if self.kind == CommandKind.SET_SESSION:
+            return {**values, "session_state": self.session_state, "expire_time_ns": self.until_ns}
         if order is None:
             return {**values, "side": self.side}
         if self.kind == CommandKind.CANCEL:
@@ -55,7 +62,7 @@ class Waiting:
         terms: dict[str, int] = {
             "post_only": order.post_only,
             "self_trade_prevention": order.self_trade_prevention,
-            "self_trade_group": order.self_trade_group,
+            "self_trade_group": order.group_number,
         }
         if self.kind == CommandKind.AMEND:
             # The order keeps its serial whatever its owner calls it.
@@ -90,17 +97,26 @@ class Answers:
     """Finds the command that a row of executions answers: the book answers each in its turn."""
 
     def __init__(self, sealed: Iterable[Waiting]) -> None:
-        self._of_order: dict[OutsideOrder, deque[Waiting]] = {}
+        self._of_order: dict[int, deque[Waiting]] = {}
+        """By the order's serial: the order itself may be forgotten by the time its answer comes."""
         self._mass_cancels: dict[int, list[Waiting]] = {}
+        self._sessions: dict[str, list[Waiting]] = {}
         for waiting in sealed:
-            if waiting.order is None:
-                self._mass_cancels.setdefault(waiting.account.number, []).append(waiting)
+            if waiting.kind == CommandKind.SET_SESSION:
+                self._sessions.setdefault(waiting.symbols[0], []).append(waiting)
+            elif waiting.order is None:
+                self._mass_cancels.setdefault(waiting.account, []).append(waiting)
             elif waiting.kind != CommandKind.NEW:
-                self._of_order.setdefault(waiting.order, deque()).append(waiting)
+                self._of_order.setdefault(waiting.order.serial, deque()).append(waiting)
+
+    def refuse(self, row: dict[str, Any]) -> None:
+        """Note why the book did nothing, by a CANCEL_REJECTED row; that of a mass cancel says nothing new."""
+        if own := self._of_order.get(row["serial"]):
+            own.popleft().refused = Reason(row["reason"])
 
     def take(self, order: "OutsideOrder", row: dict[str, Any]) -> "Waiting | None":
-        """The cancel or amendment of the order that the row answers, with its outcome noted; None where it answers none."""
-        own = self._of_order.get(order, deque())
+        """The cancel or amendment of the order that the row, AMENDED or CANCELLED, answers; None where it answers none."""
+        own = self._of_order.get(order.serial, deque())
         if row["kind"] == ExecutionKind.CANCELLED:
             for mass_cancel in self._mass_cancels.get(order.account.number, []):
                 comes_first = not own or mass_cancel.serial < own[0].serial
@@ -108,9 +124,14 @@ class Answers:
                 if comes_first and covers and order.instrument.symbol in mass_cancel.symbols:
                     mass_cancel.cancelled.append(order)
                     return None
-        if not own:
-            return None
-        waiting = own.popleft()
-        if row["kind"] == ExecutionKind.CANCEL_REJECTED:
-            waiting.refused = Reason(row["reason"])
-        return waiting
+        return own.popleft() if own else None
+
+    def take_sessions(self, symbol: str, executions: Records) -> None:
+        """Note what became of the changes of a symbol's session: refused, or the state after its window."""
+        for waiting in self._sessions.get(symbol, ()):
+            own = executions[(executions["account"] == waiting.account) & (executions["serial"] == waiting.serial)]
+            if own["kind"][0] == ExecutionKind.REJECTED:
+                waiting.refused = Reason(own["reason"][0])
+            else:
+                changes = executions["session_state"][executions["kind"] == ExecutionKind.SESSION_CHANGED]
+                waiting.session_state = SessionState(changes[-1])

@@ -24,8 +24,10 @@ class Action(Enum):
     TRADE = "trade"
     WATCH = "watch"
     """Market data, which is everybody's."""
+    RECORD = "record"
+    """What happens to all accounts, and what a book keeps until it is stored: the archive's."""
     STEER = "steer"
-    """The clock, which all agents and accounts share."""
+    """The clock and the sessions, which all agents and accounts share."""
 
 
 _principal: ContextVar[Principal] = ContextVar("principal", default=ANONYMOUS)

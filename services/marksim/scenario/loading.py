@@ -110,8 +110,11 @@ def _names(entry: dict[str, Any]) -> list[Any]:
 
 
 def _sentence(error: ValidationError, content: dict[str, Any]) -> str:
-    problems = (f"{_place(one['loc'], content) or 'file'}: {one['msg']}" for one in error.errors())
-    return "; ".join(problems)
+    errors = error.errors()
+    # A list whose only entry is wrong is called too short as well, which says nothing new.
+    wrong_within = {one["loc"][:length] for one in errors for length in range(len(one["loc"]))}
+    said = [one for one in errors if one["type"] != "too_short" or one["loc"] not in wrong_within]
+    return "; ".join(f"{_place(one['loc'], content) or 'file'}: {one['msg']}" for one in said)
 
 
 def _place(location: Sequence[int | str], content: Any) -> str:

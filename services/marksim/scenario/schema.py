@@ -6,6 +6,7 @@ Decimal text ("0.50") stands for sizes and prices; it becomes exact integers in 
 import hashlib
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -30,10 +31,22 @@ from marksim.core.agents.bounds import faults
 from marksim.core.book.rules import rules_of
 from marksim.core.book.state import allocate
 from marksim.core.errors import InvalidInput
-from marksim.core.types import NS_PER_MS, NS_PER_S, NS_PER_US, Instrument, StopTrigger
+from marksim.core.types import (
+    NS_PER_MS,
+    NS_PER_S,
+    NS_PER_US,
+    BandAction,
+    Instrument,
+    SessionState,
+    StopTrigger,
+)
 
 _FIRST_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _START_BEFORE: Final = datetime(2201, 1, 1, tzinfo=UTC)
+_PPM: Final = 1_000_000
+_AUCTION_S: Final = 120.0
+"""An operator may halt any symbol, so that one without bands has an auction after a halt, too."""
+_TIME_OF_DAY: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9](?:\.[0-9]{1,9})?))?", re.ASCII)
 
 
 def _decimal(value: object) -> str:
@@ -48,17 +61,80 @@ def _decimal(value: object) -> str:
     return text
 
 
+def _fraction(value: object) -> str:
+    """The text of a decimal number above 0, at most 1, in whole millionths."""
+    text = _decimal(value)
+    if Fraction(text) > 1:
+        raise ValueError(f"must be a part of the price such as 0.05, at most 1, not {text}")
+    if (Fraction(text) * _PPM).denominator != 1:
+        raise ValueError(f"must be a multiple of 0.000001, not {text}")
+    return text
+
+
+def _time_of_day(value: object) -> str:
+    """Hours, minutes and perhaps seconds; YAML takes 17:00 without quotes for a number in base 60."""
+    if not isinstance(value, str) or not _TIME_OF_DAY.fullmatch(value):
+        raise ValueError(f'must be a time of day such as "08:00" or "08:00:30", in quotes, not {value!r}')
+    return value
+
+
 def _moment(value: object) -> object:
     """`now` becomes the present second: a value like any other from here on, so that the scenario has one hash."""
     return datetime.now(UTC).replace(microsecond=0) if value == "now" else value
 
 
 DecimalText = Annotated[str, BeforeValidator(_decimal)]
+PartOfPrice = Annotated[str, BeforeValidator(_fraction)]
+TimeOfDay = Annotated[str, BeforeValidator(_time_of_day)]
+SessionName = Literal["pre_open", "opening_auction", "continuous", "halted", "closing_auction", "closed"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,47}$")]
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BandsModel(_Model):
+    """How far a price may move, and what happens where one would move further."""
+
+    static: PartOfPrice | None = None
+    """Half width, as a part of the price, around the last auction's price; at first, around reference_price."""
+    dynamic: PartOfPrice | None = None
+    """The same around the last trade."""
+    action: Literal["reject", "halt"] = "reject"
+    """Orders beyond a band are rejected or cancelled there, or the market halts."""
+    halt: float = Field(default=300, ge=0, le=86_400)
+    """How long a halt lasts that a band causes, simulated seconds."""
+    auction: float = Field(default=_AUCTION_S, ge=0, le=86_400)
+    """How long the auction lasts in which a halt ends by itself, simulated seconds."""
+
+    @field_validator("halt", "auction")
+    @classmethod
+    def _lasts_a_nanosecond(cls, value: float) -> float:
+        if value and not _nanoseconds(value):
+            raise ValueError(f"must be 0 or at least 0.000000001, a nanosecond, not {value:g}")
+        return value
+
+    @model_validator(mode="after")
+    def _has_a_width(self) -> "BandsModel":
+        if self.static is None and self.dynamic is None:
+            raise ValueError("must have static, dynamic or both, such as static: 0.10; without a band leave bands out")
+        return self
+
+
+class SessionModel(_Model):
+    """From a time of each simulated day on, UTC, the market is in a state."""
+
+    at: TimeOfDay
+    state: SessionName
+
+    @property
+    def time_of_day_ns(self) -> int:
+        """Nanoseconds since midnight."""
+        found = _TIME_OF_DAY.fullmatch(self.at)
+        assert found is not None, "a validated time of day"
+        hours, minutes, seconds = found.groups(default="0")
+        return (int(hours) * 60 + int(minutes)) * 60 * NS_PER_S + int(Fraction(seconds) * NS_PER_S)
 
 
 class InstrumentModel(_Model):
@@ -78,6 +154,40 @@ class InstrumentModel(_Model):
     """Whether stops look at the last trade, or at the best price that they would trade at."""
     maker_fee_ppm: int = Field(default=0, ge=-100_000, le=100_000)
     taker_fee_ppm: int = Field(default=0, ge=-100_000, le=100_000)
+    bands: BandsModel | None = None
+    """Without them prices move freely between min and max price; the auction in which a halt ends lasts as with them."""
+    sessions: Annotated[tuple[SessionModel, ...], Field(max_length=64)] = ()
+    """The trading day, in ascending order; its last entry holds until the first of the next day. Without it trading is
+    continuous and has no end."""
+
+    @field_validator("sessions")
+    @classmethod
+    def _sessions_follow_one_another(cls, value: tuple[SessionModel, ...]) -> tuple[SessionModel, ...]:
+        for before, after in itertools.pairwise(value):
+            if after.time_of_day_ns <= before.time_of_day_ns:
+                raise ValueError(f"{after.at} must come after {before.at}: give the entries of one day in ascending order")
+        return value
+
+    @field_validator("sessions")
+    @classmethod
+    def _sessions_trade(cls, value: tuple[SessionModel, ...]) -> tuple[SessionModel, ...]:
+        states = [entry.state for entry in value]
+        # The day begins anew after its last entry.
+        follow = set(zip(states, [*states[1:], *states[:1]], strict=True))
+        if value and "continuous" not in states and ("closing_auction", "closed") not in follow:
+            raise ValueError("never trade: add an entry with state continuous, or one with closed after a closing_auction")
+        return value
+
+    @model_validator(mode="after")
+    def _bands_have_room(self) -> "InstrumentModel":
+        reference_ticks = int(Fraction(self.reference_price) / Fraction(self.tick_size))
+        least = _PPM // reference_ticks + bool(_PPM % reference_ticks) if reference_ticks else _PPM
+        for field in ("static", "dynamic"):
+            width = getattr(self.bands, field, None)
+            if width is not None and Fraction(width) * _PPM < least:
+                problem = f"bands.{field} {float(width):f} is less than a tick at reference_price {self.reference_price}"
+                raise ValueError(f"{problem}: give at least {least / _PPM:f}")
+        return self
 
     @model_validator(mode="after")
     def _prices_lie_on_the_grid(self) -> "InstrumentModel":
@@ -109,6 +219,7 @@ class InstrumentModel(_Model):
         """The same as exact integers of ticks and lots."""
         base, quote = self.symbol.split("/")
         tick, lot = Fraction(self.tick_size), Fraction(self.lot_size)
+        bands = self.bands
         return Instrument(
             symbol=self.symbol,
             base_asset=base,
@@ -124,7 +235,18 @@ class InstrumentModel(_Model):
             stop_trigger=StopTrigger[self.stop_trigger.upper()],
             maker_fee_ppm=self.maker_fee_ppm,
             taker_fee_ppm=self.taker_fee_ppm,
+            static_band_ppm=int(Fraction(bands.static) * _PPM) if bands and bands.static else 0,
+            dynamic_band_ppm=int(Fraction(bands.dynamic) * _PPM) if bands and bands.dynamic else 0,
+            band_action=BandAction[bands.action.upper()] if bands else BandAction.REJECT,
+            halt_ns=_nanoseconds(bands.halt) if bands else 0,
+            auction_ns=_nanoseconds(bands.auction if bands else _AUCTION_S),
+            sessions=tuple((entry.time_of_day_ns, SessionState[entry.state.upper()]) for entry in self.sessions),
         )
+
+
+def _nanoseconds(seconds: float) -> int:
+    """Of the decimal that was written, not of the double nearest to it."""
+    return int(Fraction(str(seconds)) * NS_PER_S)
 
 
 class Latency(_Model):
@@ -227,6 +349,8 @@ class Scenario(_Model):
     def hash(self) -> str:
         """SHA-256, hex, of all but the seed and the speed, which does not touch the tape; defaults are written out."""
         content = self.model_dump(mode="json", exclude={"seed", "speed"}, by_alias=True)
+        for instrument in content["instruments"]:
+            instrument["bands"] = instrument["bands"] or {"auction": _AUCTION_S}
         for agent, model in zip(content["agents"], self.agents, strict=True):
             agent["params"] = asdict(model.build_params())
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -298,8 +298,8 @@ class Archive:
 
 def _load(path: Path) -> dict[str, Any]:
     entry: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if entry["schema"] != SCHEMA_VERSION:
-        raise NotNow(f"{path} has schema {entry['schema']}, this version writes {SCHEMA_VERSION}: use another directory")
+    if not 1 <= entry["schema"] <= SCHEMA_VERSION:
+        raise NotNow(f"{path} has schema {entry['schema']}, this version knows 1 to {SCHEMA_VERSION}: use another directory")
     return entry
 
 

@@ -36,7 +36,9 @@ from marksim.core.types import (
     Side,
 )
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""1 knew no auctions: no `session_state` in executions, nor what stands behind it in ticks. A version only adds columns at
+the end of tables, so that archives of all before it are read and continued."""
 ROW_GROUP_ROWS: Final = 1 << 17
 NS_PER_DAY: Final = 86_400 * 1_000_000_000
 
@@ -55,9 +57,13 @@ TICK: Final = np.dtype(
         ("volume_total_lots", "<i8"),
         ("window_volume_lots", "<i8"),
         ("session_state", "<u1"),
+        ("session_volume_lots", "<i8"),
+        ("indicative_price_ticks", "<i8"),
+        ("indicative_volume_lots", "<i8"),
+        ("indicative_surplus_lots", "<i8"),
     ]
 )
-"""One tick; `sequence` is the last event of its window."""
+"""One tick; `sequence` is the last event of its window. New columns come at the end: old files do not have them."""
 
 TABLES: Final[Mapping[str, np.dtype[np.void]]] = {
     "trades": TRADE,
@@ -76,7 +82,7 @@ _ENUMS: Final[Mapping[str, type[IntEnum]]] = {
 # These climb row by row, so that differences are short; a dictionary of them would be as long as the column.
 _DELTA: Final = frozenset(
     {"window", "sequence", "time_ns", "ts", "tick_number", "trades_total", "volume_total_lots", "volume_24h_lots", "serial"}
-    | {"maker_serial", "order_id", "maker_order_id", "taker_order_id"}
+    | {"session_volume_lots", "maker_serial", "order_id", "maker_order_id", "taker_order_id"}
 )
 
 GAPS: Final = pa.schema(

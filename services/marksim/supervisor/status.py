@@ -4,12 +4,13 @@ import asyncio
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import grpc.aio
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from marksim.runtime.channel import open_channel
 from marksim.v1 import engine_pb2, engine_pb2_grpc, telemetry_pb2, telemetry_pb2_grpc
@@ -18,6 +19,7 @@ _TIMEOUT_S = 1.0
 _COMPILE_S = 40
 CLIENTS_METRIC = "marksim_edge_clients"
 TICKS_METRIC = "marksim_edge_ticks_total"
+SESSION_METRIC = "marksim_orderbook_session_state"
 
 
 # A proxy of the environment is for the outside world; the edge is on this machine.
@@ -32,6 +34,8 @@ class Reading:
     clients: float | None
     ticks_per_s: float | None
     memory_bytes: Mapping[str, int]
+    sessions: Mapping[str, str] = field(default_factory=dict)
+    """By symbol, where it is not in continuous trading."""
 
     @property
     def started(self) -> bool:
@@ -48,22 +52,30 @@ class Reading:
 class Watcher:
     """Asks the children. Close it when done."""
 
-    def __init__(self, addresses: Mapping[str, str], edge_page: str) -> None:
-        """`addresses` are those of the children's gRPC, `edge_page` that of the edge's metrics; all `host:port`."""
+    def __init__(self, addresses: Mapping[str, str], edge_page: str, book_page: str) -> None:
+        """`addresses` are those of the children's gRPC, the pages those of edge's and book's metrics; all `host:port`."""
         self._channels = {name: open_channel(address) for name, address in addresses.items()}
-        self._metrics_url = f"http://{edge_page}/metrics"
+        self._edge_url, self._book_url = f"http://{edge_page}/metrics", f"http://{book_page}/metrics"
         self._ticks: tuple[float, float] | None = None
 
     async def read(self) -> Reading:
         """Look once; what does not answer within a second is left out."""
-        engine, metrics, memory = await asyncio.gather(self._engine(), asyncio.to_thread(self._metrics), self._memory())
+        engine, edge, book, memory = await asyncio.gather(
+            self._engine(),
+            asyncio.to_thread(_samples, self._edge_url),
+            asyncio.to_thread(_samples, self._book_url),
+            self._memory(),
+        )
+        metrics: dict[str, float] = {}
+        for sample in edge:
+            metrics[sample.name] = metrics.get(sample.name, 0.0) + sample.value
         ticks_per_s = None
         if TICKS_METRIC in metrics:
             now, ticks = time.monotonic(), metrics[TICKS_METRIC]
             if self._ticks and now > self._ticks[0] and ticks >= self._ticks[1]:
                 ticks_per_s = (ticks - self._ticks[1]) / (now - self._ticks[0])
             self._ticks = (now, ticks)
-        return Reading(engine, metrics.get(CLIENTS_METRIC), ticks_per_s, memory)
+        return Reading(engine, metrics.get(CLIENTS_METRIC), ticks_per_s, memory, _sessions(book))
 
     async def close(self) -> None:
         """Close the channels."""
@@ -87,17 +99,20 @@ class Watcher:
         sizes = await asyncio.gather(*(one(channel) for channel in self._channels.values()))
         return dict(zip(self._channels, sizes, strict=True))
 
-    def _metrics(self) -> dict[str, float]:
-        try:
-            with _DIRECT.open(self._metrics_url, timeout=_TIMEOUT_S) as answer:
-                page = answer.read().decode()
-        except (OSError, urllib.error.URLError, ValueError):
-            return {}
-        sums: dict[str, float] = {}
-        for family in text_string_to_metric_families(page):
-            for sample in family.samples:
-                sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
-        return sums
+
+def _samples(url: str) -> list[Sample]:
+    """What stands on a page of metrics; nothing where nobody answers."""
+    try:
+        with _DIRECT.open(url, timeout=_TIMEOUT_S) as answer:
+            page = answer.read().decode()
+    except (OSError, urllib.error.URLError, ValueError):
+        return []
+    return [sample for family in text_string_to_metric_families(page) for sample in family.samples]
+
+
+def _sessions(samples: Sequence[Sample]) -> dict[str, str]:
+    present = [sample.labels for sample in samples if sample.name == SESSION_METRIC and sample.value]
+    return {labels["symbol"]: labels["state"].upper() for labels in present if labels["state"] != "continuous"}
 
 
 def starting_line(waited_s: float, doing: str) -> str:
@@ -106,7 +121,7 @@ def starting_line(waited_s: float, doing: str) -> str:
 
 
 def status_line(reading: Reading) -> str:
-    """Simulated time, speed, ticks a second, clients and memory."""
+    """Simulated time, speed, sessions other than continuous trading, ticks a second, clients and memory."""
     engine = reading.engine
     if engine is None:
         clock = "engine away"
@@ -121,4 +136,5 @@ def status_line(reading: Reading) -> str:
     memory = sum(reading.memory_bytes.values()) / 1e6
     away = [name for name, size in reading.memory_bytes.items() if not size]
     gone = f"  no answer: {', '.join(away)}" if away else ""
-    return f"{clock}  {ticks} ticks/s  {clients} clients  {memory:,.0f} MB{gone}"
+    sessions = "".join(f"  {symbol} {state}" for symbol, state in reading.sessions.items())
+    return f"{clock}{sessions}  {ticks} ticks/s  {clients} clients  {memory:,.0f} MB{gone}"

@@ -279,12 +279,14 @@ class GetRunResponse(_message.Message):
     def __init__(self, run: _Optional[str] = ..., term: _Optional[int] = ..., instance: _Optional[str] = ..., last_window: _Optional[int] = ..., scenario_hash: _Optional[str] = ..., engine_connected: _Optional[bool] = ..., paused: _Optional[bool] = ..., ended: _Optional[bool] = ...) -> None: ...
 
 class GetBookRequest(_message.Message):
-    __slots__ = ("symbol", "depth")
+    __slots__ = ("symbol", "depth", "by_order")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     DEPTH_FIELD_NUMBER: _ClassVar[int]
+    BY_ORDER_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     depth: int
-    def __init__(self, symbol: _Optional[str] = ..., depth: _Optional[int] = ...) -> None: ...
+    by_order: bool
+    def __init__(self, symbol: _Optional[str] = ..., depth: _Optional[int] = ..., by_order: _Optional[bool] = ...) -> None: ...
 
 class GetBookResponse(_message.Message):
     __slots__ = ("symbol", "bids", "asks", "window", "time_ns", "sequence", "run", "tick")
@@ -307,14 +309,24 @@ class GetBookResponse(_message.Message):
     def __init__(self, symbol: _Optional[str] = ..., bids: _Optional[_Iterable[_Union[BookLevel, _Mapping]]] = ..., asks: _Optional[_Iterable[_Union[BookLevel, _Mapping]]] = ..., window: _Optional[int] = ..., time_ns: _Optional[int] = ..., sequence: _Optional[int] = ..., run: _Optional[str] = ..., tick: _Optional[_Union[_types_pb2.Tick, _Mapping]] = ...) -> None: ...
 
 class BookLevel(_message.Message):
-    __slots__ = ("price", "quantity", "order_count")
+    __slots__ = ("price", "quantity", "order_count", "orders")
     PRICE_FIELD_NUMBER: _ClassVar[int]
     QUANTITY_FIELD_NUMBER: _ClassVar[int]
     ORDER_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
     price: str
     quantity: str
     order_count: int
-    def __init__(self, price: _Optional[str] = ..., quantity: _Optional[str] = ..., order_count: _Optional[int] = ...) -> None: ...
+    orders: _containers.RepeatedCompositeFieldContainer[BookOrder]
+    def __init__(self, price: _Optional[str] = ..., quantity: _Optional[str] = ..., order_count: _Optional[int] = ..., orders: _Optional[_Iterable[_Union[BookOrder, _Mapping]]] = ...) -> None: ...
+
+class BookOrder(_message.Message):
+    __slots__ = ("order_id", "quantity")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    order_id: int
+    quantity: str
+    def __init__(self, order_id: _Optional[int] = ..., quantity: _Optional[str] = ...) -> None: ...
 
 class ListInstrumentsRequest(_message.Message):
     __slots__ = ()
@@ -454,6 +466,28 @@ class MassCancelResponse(_message.Message):
     cancelled: int
     def __init__(self, orders: _Optional[_Iterable[_Union[_types_pb2.Order, _Mapping]]] = ..., run: _Optional[str] = ..., window: _Optional[int] = ..., cancelled: _Optional[int] = ...) -> None: ...
 
+class SetSessionRequest(_message.Message):
+    __slots__ = ("symbol", "state", "until_time_ns", "queue_while_paused")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_WHILE_PAUSED_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    state: _types_pb2.SessionState
+    until_time_ns: int
+    queue_while_paused: bool
+    def __init__(self, symbol: _Optional[str] = ..., state: _Optional[_Union[_types_pb2.SessionState, str]] = ..., until_time_ns: _Optional[int] = ..., queue_while_paused: _Optional[bool] = ...) -> None: ...
+
+class SetSessionResponse(_message.Message):
+    __slots__ = ("run", "window", "state")
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    run: str
+    window: int
+    state: _types_pb2.SessionState
+    def __init__(self, run: _Optional[str] = ..., window: _Optional[int] = ..., state: _Optional[_Union[_types_pb2.SessionState, str]] = ...) -> None: ...
+
 class GetOrderRequest(_message.Message):
     __slots__ = ("account", "symbol", "client_order_id")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
@@ -551,31 +585,50 @@ class Position(_message.Message):
     def __init__(self, symbol: _Optional[str] = ..., quantity: _Optional[str] = ..., cash: _Optional[str] = ..., trades: _Optional[int] = ...) -> None: ...
 
 class StreamExecutionsRequest(_message.Message):
-    __slots__ = ("account", "symbols", "after_run", "after_window")
+    __slots__ = ("account", "symbols", "after_run", "after_window", "after_rows")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     SYMBOLS_FIELD_NUMBER: _ClassVar[int]
     AFTER_RUN_FIELD_NUMBER: _ClassVar[int]
     AFTER_WINDOW_FIELD_NUMBER: _ClassVar[int]
+    AFTER_ROWS_FIELD_NUMBER: _ClassVar[int]
     account: str
     symbols: _containers.RepeatedScalarFieldContainer[str]
     after_run: str
     after_window: int
-    def __init__(self, account: _Optional[str] = ..., symbols: _Optional[_Iterable[str]] = ..., after_run: _Optional[str] = ..., after_window: _Optional[int] = ...) -> None: ...
+    after_rows: int
+    def __init__(self, account: _Optional[str] = ..., symbols: _Optional[_Iterable[str]] = ..., after_run: _Optional[str] = ..., after_window: _Optional[int] = ..., after_rows: _Optional[int] = ...) -> None: ...
 
 class StreamExecutionsResponse(_message.Message):
-    __slots__ = ("run", "window", "executions")
+    __slots__ = ("run", "window", "executions", "gap", "more", "told_rows")
     RUN_FIELD_NUMBER: _ClassVar[int]
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     EXECUTIONS_FIELD_NUMBER: _ClassVar[int]
+    GAP_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    TOLD_ROWS_FIELD_NUMBER: _ClassVar[int]
     run: str
     window: int
     executions: _containers.RepeatedCompositeFieldContainer[SymbolExecutions]
-    def __init__(self, run: _Optional[str] = ..., window: _Optional[int] = ..., executions: _Optional[_Iterable[_Union[SymbolExecutions, _Mapping]]] = ...) -> None: ...
+    gap: Gap
+    more: bool
+    told_rows: int
+    def __init__(self, run: _Optional[str] = ..., window: _Optional[int] = ..., executions: _Optional[_Iterable[_Union[SymbolExecutions, _Mapping]]] = ..., gap: _Optional[_Union[Gap, _Mapping]] = ..., more: _Optional[bool] = ..., told_rows: _Optional[int] = ...) -> None: ...
 
 class SymbolExecutions(_message.Message):
-    __slots__ = ("symbol", "executions")
+    __slots__ = ("symbol", "executions", "client_order_ids", "window")
+    class ClientOrderIdsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: int
+        value: str
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[str] = ...) -> None: ...
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     EXECUTIONS_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ORDER_IDS_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     executions: _types_pb2.ExecutionColumns
-    def __init__(self, symbol: _Optional[str] = ..., executions: _Optional[_Union[_types_pb2.ExecutionColumns, _Mapping]] = ...) -> None: ...
+    client_order_ids: _containers.ScalarMap[int, str]
+    window: int
+    def __init__(self, symbol: _Optional[str] = ..., executions: _Optional[_Union[_types_pb2.ExecutionColumns, _Mapping]] = ..., client_order_ids: _Optional[_Mapping[int, str]] = ..., window: _Optional[int] = ...) -> None: ...

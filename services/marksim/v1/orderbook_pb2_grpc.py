@@ -96,6 +96,11 @@ class OrderBookServiceStub:
                 request_serializer=marksim_dot_v1_dot_orderbook__pb2.MassCancelRequest.SerializeToString,
                 response_deserializer=marksim_dot_v1_dot_orderbook__pb2.MassCancelResponse.FromString,
                 _registered_method=True)
+        self.SetSession = channel.unary_unary(
+                '/marksim.v1.OrderBookService/SetSession',
+                request_serializer=marksim_dot_v1_dot_orderbook__pb2.SetSessionRequest.SerializeToString,
+                response_deserializer=marksim_dot_v1_dot_orderbook__pb2.SetSessionResponse.FromString,
+                _registered_method=True)
         self.GetOrder = channel.unary_unary(
                 '/marksim.v1.OrderBookService/GetOrder',
                 request_serializer=marksim_dot_v1_dot_orderbook__pb2.GetOrderRequest.SerializeToString,
@@ -214,6 +219,14 @@ class OrderBookServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetSession(self, request, context):
+        """SetSession changes the session of a symbol: halts it, calls an auction, closes or opens it. It holds until its end, the next
+        SetSession, or the next of the instrument's own times, which replaces a halt, too.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetOrder(self, request, context):
         """GetOrder returns one order of an account, open or lately closed.
         """
@@ -311,6 +324,11 @@ def add_OrderBookServiceServicer_to_server(servicer, server):
                     servicer.MassCancel,
                     request_deserializer=marksim_dot_v1_dot_orderbook__pb2.MassCancelRequest.FromString,
                     response_serializer=marksim_dot_v1_dot_orderbook__pb2.MassCancelResponse.SerializeToString,
+            ),
+            'SetSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetSession,
+                    request_deserializer=marksim_dot_v1_dot_orderbook__pb2.SetSessionRequest.FromString,
+                    response_serializer=marksim_dot_v1_dot_orderbook__pb2.SetSessionResponse.SerializeToString,
             ),
             'GetOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOrder,
@@ -664,6 +682,33 @@ class OrderBookService:
             '/marksim.v1.OrderBookService/MassCancel',
             marksim_dot_v1_dot_orderbook__pb2.MassCancelRequest.SerializeToString,
             marksim_dot_v1_dot_orderbook__pb2.MassCancelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/marksim.v1.OrderBookService/SetSession',
+            marksim_dot_v1_dot_orderbook__pb2.SetSessionRequest.SerializeToString,
+            marksim_dot_v1_dot_orderbook__pb2.SetSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,

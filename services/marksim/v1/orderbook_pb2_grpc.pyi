@@ -63,6 +63,10 @@ class OrderBookServiceStub:
     """
     MassCancel: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.MassCancelRequest, _orderbook_pb2.MassCancelResponse]
     """MassCancel cancels all open orders of an account, of a symbol or side if one is given."""
+    SetSession: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.SetSessionRequest, _orderbook_pb2.SetSessionResponse]
+    """SetSession changes the session of a symbol: halts it, calls an auction, closes or opens it. It holds until its end, the next
+    SetSession, or the next of the instrument's own times, which replaces a halt, too.
+    """
     GetOrder: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.GetOrderRequest, _orderbook_pb2.GetOrderResponse]
     """GetOrder returns one order of an account, open or lately closed."""
     ListOrders: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.ListOrdersRequest, _orderbook_pb2.ListOrdersResponse]
@@ -109,6 +113,10 @@ class OrderBookServiceAsyncStub(OrderBookServiceStub):
     """
     MassCancel: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.MassCancelRequest, _orderbook_pb2.MassCancelResponse]  # type: ignore[assignment]
     """MassCancel cancels all open orders of an account, of a symbol or side if one is given."""
+    SetSession: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.SetSessionRequest, _orderbook_pb2.SetSessionResponse]  # type: ignore[assignment]
+    """SetSession changes the session of a symbol: halts it, calls an auction, closes or opens it. It holds until its end, the next
+    SetSession, or the next of the instrument's own times, which replaces a halt, too.
+    """
     GetOrder: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.GetOrderRequest, _orderbook_pb2.GetOrderResponse]  # type: ignore[assignment]
     """GetOrder returns one order of an account, open or lately closed."""
     ListOrders: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.ListOrdersRequest, _orderbook_pb2.ListOrdersResponse]  # type: ignore[assignment]
@@ -224,6 +232,16 @@ class OrderBookServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orderbook_pb2.MassCancelResponse, _abc.Awaitable[_orderbook_pb2.MassCancelResponse]]:
         """MassCancel cancels all open orders of an account, of a symbol or side if one is given."""
+
+    @_abc_1.abstractmethod
+    def SetSession(
+        self,
+        request: _orderbook_pb2.SetSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orderbook_pb2.SetSessionResponse, _abc.Awaitable[_orderbook_pb2.SetSessionResponse]]:
+        """SetSession changes the session of a symbol: halts it, calls an auction, closes or opens it. It holds until its end, the next
+        SetSession, or the next of the instrument's own times, which replaces a halt, too.
+        """
 
     @_abc_1.abstractmethod
     def GetOrder(

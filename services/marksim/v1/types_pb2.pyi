@@ -1,6 +1,8 @@
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -49,6 +51,7 @@ class CommandKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     COMMAND_KIND_CANCEL: _ClassVar[CommandKind]
     COMMAND_KIND_AMEND: _ClassVar[CommandKind]
     COMMAND_KIND_MASS_CANCEL: _ClassVar[CommandKind]
+    COMMAND_KIND_SET_SESSION: _ClassVar[CommandKind]
 
 class ExecutionKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -62,6 +65,7 @@ class ExecutionKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EXECUTION_KIND_TRIGGERED: _ClassVar[ExecutionKind]
     EXECUTION_KIND_REFILLED: _ClassVar[ExecutionKind]
     EXECUTION_KIND_CANCEL_REJECTED: _ClassVar[ExecutionKind]
+    EXECUTION_KIND_SESSION_CHANGED: _ClassVar[ExecutionKind]
 
 class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -87,6 +91,8 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_OWNER_GONE: _ClassVar[Reason]
     REASON_INVALID_TERMS: _ClassVar[Reason]
     REASON_MIN_QUANTITY: _ClassVar[Reason]
+    REASON_AUCTION_REMAINDER: _ClassVar[Reason]
+    REASON_SCHEDULED: _ClassVar[Reason]
 
 class OrderStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -104,6 +110,7 @@ class Liquidity(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LIQUIDITY_UNSPECIFIED: _ClassVar[Liquidity]
     LIQUIDITY_MAKER: _ClassVar[Liquidity]
     LIQUIDITY_TAKER: _ClassVar[Liquidity]
+    LIQUIDITY_AUCTION: _ClassVar[Liquidity]
 
 class StopTrigger(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -120,6 +127,12 @@ class SessionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SESSION_STATE_HALTED: _ClassVar[SessionState]
     SESSION_STATE_CLOSING_AUCTION: _ClassVar[SessionState]
     SESSION_STATE_CLOSED: _ClassVar[SessionState]
+
+class BandAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    BAND_ACTION_UNSPECIFIED: _ClassVar[BandAction]
+    BAND_ACTION_REJECT: _ClassVar[BandAction]
+    BAND_ACTION_HALT: _ClassVar[BandAction]
 SIDE_UNSPECIFIED: Side
 SIDE_BUY: Side
 SIDE_SELL: Side
@@ -147,6 +160,7 @@ COMMAND_KIND_NEW: CommandKind
 COMMAND_KIND_CANCEL: CommandKind
 COMMAND_KIND_AMEND: CommandKind
 COMMAND_KIND_MASS_CANCEL: CommandKind
+COMMAND_KIND_SET_SESSION: CommandKind
 EXECUTION_KIND_UNSPECIFIED: ExecutionKind
 EXECUTION_KIND_ACCEPTED: ExecutionKind
 EXECUTION_KIND_REJECTED: ExecutionKind
@@ -157,6 +171,7 @@ EXECUTION_KIND_AMENDED: ExecutionKind
 EXECUTION_KIND_TRIGGERED: ExecutionKind
 EXECUTION_KIND_REFILLED: ExecutionKind
 EXECUTION_KIND_CANCEL_REJECTED: ExecutionKind
+EXECUTION_KIND_SESSION_CHANGED: ExecutionKind
 REASON_UNSPECIFIED: Reason
 REASON_REQUESTED: Reason
 REASON_IOC_REMAINDER: Reason
@@ -179,6 +194,8 @@ REASON_BELOW_MIN_NOTIONAL: Reason
 REASON_OWNER_GONE: Reason
 REASON_INVALID_TERMS: Reason
 REASON_MIN_QUANTITY: Reason
+REASON_AUCTION_REMAINDER: Reason
+REASON_SCHEDULED: Reason
 ORDER_STATUS_UNSPECIFIED: OrderStatus
 ORDER_STATUS_PENDING: OrderStatus
 ORDER_STATUS_OPEN: OrderStatus
@@ -190,6 +207,7 @@ ORDER_STATUS_EXPIRED: OrderStatus
 LIQUIDITY_UNSPECIFIED: Liquidity
 LIQUIDITY_MAKER: Liquidity
 LIQUIDITY_TAKER: Liquidity
+LIQUIDITY_AUCTION: Liquidity
 STOP_TRIGGER_UNSPECIFIED: StopTrigger
 STOP_TRIGGER_LAST_TRADE: StopTrigger
 STOP_TRIGGER_QUOTE: StopTrigger
@@ -200,9 +218,20 @@ SESSION_STATE_CONTINUOUS: SessionState
 SESSION_STATE_HALTED: SessionState
 SESSION_STATE_CLOSING_AUCTION: SessionState
 SESSION_STATE_CLOSED: SessionState
+BAND_ACTION_UNSPECIFIED: BandAction
+BAND_ACTION_REJECT: BandAction
+BAND_ACTION_HALT: BandAction
+
+class SessionChange(_message.Message):
+    __slots__ = ("time_of_day_ns", "state")
+    TIME_OF_DAY_NS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    time_of_day_ns: int
+    state: SessionState
+    def __init__(self, time_of_day_ns: _Optional[int] = ..., state: _Optional[_Union[SessionState, str]] = ...) -> None: ...
 
 class Instrument(_message.Message):
-    __slots__ = ("symbol", "base_asset", "quote_asset", "tick_size", "lot_size", "min_quantity_lots", "max_quantity_lots", "min_notional", "min_price_ticks", "max_price_ticks", "maker_fee_ppm", "taker_fee_ppm", "reference_price_ticks", "shard", "market_protection_ticks", "stop_trigger")
+    __slots__ = ("symbol", "base_asset", "quote_asset", "tick_size", "lot_size", "min_quantity_lots", "max_quantity_lots", "min_notional", "min_price_ticks", "max_price_ticks", "maker_fee_ppm", "taker_fee_ppm", "reference_price_ticks", "shard", "market_protection_ticks", "stop_trigger", "static_band_ppm", "dynamic_band_ppm", "band_action", "halt_ns", "auction_ns", "sessions")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     BASE_ASSET_FIELD_NUMBER: _ClassVar[int]
     QUOTE_ASSET_FIELD_NUMBER: _ClassVar[int]
@@ -219,6 +248,12 @@ class Instrument(_message.Message):
     SHARD_FIELD_NUMBER: _ClassVar[int]
     MARKET_PROTECTION_TICKS_FIELD_NUMBER: _ClassVar[int]
     STOP_TRIGGER_FIELD_NUMBER: _ClassVar[int]
+    STATIC_BAND_PPM_FIELD_NUMBER: _ClassVar[int]
+    DYNAMIC_BAND_PPM_FIELD_NUMBER: _ClassVar[int]
+    BAND_ACTION_FIELD_NUMBER: _ClassVar[int]
+    HALT_NS_FIELD_NUMBER: _ClassVar[int]
+    AUCTION_NS_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     base_asset: str
     quote_asset: str
@@ -235,10 +270,16 @@ class Instrument(_message.Message):
     shard: int
     market_protection_ticks: int
     stop_trigger: StopTrigger
-    def __init__(self, symbol: _Optional[str] = ..., base_asset: _Optional[str] = ..., quote_asset: _Optional[str] = ..., tick_size: _Optional[str] = ..., lot_size: _Optional[str] = ..., min_quantity_lots: _Optional[int] = ..., max_quantity_lots: _Optional[int] = ..., min_notional: _Optional[str] = ..., min_price_ticks: _Optional[int] = ..., max_price_ticks: _Optional[int] = ..., maker_fee_ppm: _Optional[int] = ..., taker_fee_ppm: _Optional[int] = ..., reference_price_ticks: _Optional[int] = ..., shard: _Optional[int] = ..., market_protection_ticks: _Optional[int] = ..., stop_trigger: _Optional[_Union[StopTrigger, str]] = ...) -> None: ...
+    static_band_ppm: int
+    dynamic_band_ppm: int
+    band_action: BandAction
+    halt_ns: int
+    auction_ns: int
+    sessions: _containers.RepeatedCompositeFieldContainer[SessionChange]
+    def __init__(self, symbol: _Optional[str] = ..., base_asset: _Optional[str] = ..., quote_asset: _Optional[str] = ..., tick_size: _Optional[str] = ..., lot_size: _Optional[str] = ..., min_quantity_lots: _Optional[int] = ..., max_quantity_lots: _Optional[int] = ..., min_notional: _Optional[str] = ..., min_price_ticks: _Optional[int] = ..., max_price_ticks: _Optional[int] = ..., maker_fee_ppm: _Optional[int] = ..., taker_fee_ppm: _Optional[int] = ..., reference_price_ticks: _Optional[int] = ..., shard: _Optional[int] = ..., market_protection_ticks: _Optional[int] = ..., stop_trigger: _Optional[_Union[StopTrigger, str]] = ..., static_band_ppm: _Optional[int] = ..., dynamic_band_ppm: _Optional[int] = ..., band_action: _Optional[_Union[BandAction, str]] = ..., halt_ns: _Optional[int] = ..., auction_ns: _Optional[int] = ..., sessions: _Optional[_Iterable[_Union[SessionChange, _Mapping]]] = ...) -> None: ...
 
 class CommandColumns(_message.Message):
-    __slots__ = ("count", "time_ns", "account", "serial", "kind", "side", "order_type", "time_in_force", "post_only", "self_trade_prevention", "price_ticks", "stop_price_ticks", "quantity_lots", "display_lots", "min_quantity_lots", "expire_time_ns", "target_serial", "self_trade_group")
+    __slots__ = ("count", "time_ns", "account", "serial", "kind", "side", "order_type", "time_in_force", "post_only", "self_trade_prevention", "price_ticks", "stop_price_ticks", "quantity_lots", "display_lots", "min_quantity_lots", "expire_time_ns", "target_serial", "self_trade_group", "session_state")
     COUNT_FIELD_NUMBER: _ClassVar[int]
     TIME_NS_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
@@ -257,6 +298,7 @@ class CommandColumns(_message.Message):
     EXPIRE_TIME_NS_FIELD_NUMBER: _ClassVar[int]
     TARGET_SERIAL_FIELD_NUMBER: _ClassVar[int]
     SELF_TRADE_GROUP_FIELD_NUMBER: _ClassVar[int]
+    SESSION_STATE_FIELD_NUMBER: _ClassVar[int]
     count: int
     time_ns: bytes
     account: bytes
@@ -275,10 +317,11 @@ class CommandColumns(_message.Message):
     expire_time_ns: bytes
     target_serial: bytes
     self_trade_group: bytes
-    def __init__(self, count: _Optional[int] = ..., time_ns: _Optional[bytes] = ..., account: _Optional[bytes] = ..., serial: _Optional[bytes] = ..., kind: _Optional[bytes] = ..., side: _Optional[bytes] = ..., order_type: _Optional[bytes] = ..., time_in_force: _Optional[bytes] = ..., post_only: _Optional[bytes] = ..., self_trade_prevention: _Optional[bytes] = ..., price_ticks: _Optional[bytes] = ..., stop_price_ticks: _Optional[bytes] = ..., quantity_lots: _Optional[bytes] = ..., display_lots: _Optional[bytes] = ..., min_quantity_lots: _Optional[bytes] = ..., expire_time_ns: _Optional[bytes] = ..., target_serial: _Optional[bytes] = ..., self_trade_group: _Optional[bytes] = ...) -> None: ...
+    session_state: bytes
+    def __init__(self, count: _Optional[int] = ..., time_ns: _Optional[bytes] = ..., account: _Optional[bytes] = ..., serial: _Optional[bytes] = ..., kind: _Optional[bytes] = ..., side: _Optional[bytes] = ..., order_type: _Optional[bytes] = ..., time_in_force: _Optional[bytes] = ..., post_only: _Optional[bytes] = ..., self_trade_prevention: _Optional[bytes] = ..., price_ticks: _Optional[bytes] = ..., stop_price_ticks: _Optional[bytes] = ..., quantity_lots: _Optional[bytes] = ..., display_lots: _Optional[bytes] = ..., min_quantity_lots: _Optional[bytes] = ..., expire_time_ns: _Optional[bytes] = ..., target_serial: _Optional[bytes] = ..., self_trade_group: _Optional[bytes] = ..., session_state: _Optional[bytes] = ...) -> None: ...
 
 class ExecutionColumns(_message.Message):
-    __slots__ = ("count", "sequence", "time_ns", "kind", "reason", "side", "account", "serial", "order_id", "price_ticks", "quantity_lots", "leaves_lots", "maker_account", "maker_serial", "maker_order_id", "maker_leaves_lots")
+    __slots__ = ("count", "sequence", "time_ns", "kind", "reason", "side", "account", "serial", "order_id", "price_ticks", "quantity_lots", "leaves_lots", "maker_account", "maker_serial", "maker_order_id", "maker_leaves_lots", "session_state")
     COUNT_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     TIME_NS_FIELD_NUMBER: _ClassVar[int]
@@ -295,6 +338,7 @@ class ExecutionColumns(_message.Message):
     MAKER_SERIAL_FIELD_NUMBER: _ClassVar[int]
     MAKER_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     MAKER_LEAVES_LOTS_FIELD_NUMBER: _ClassVar[int]
+    SESSION_STATE_FIELD_NUMBER: _ClassVar[int]
     count: int
     sequence: bytes
     time_ns: bytes
@@ -311,7 +355,8 @@ class ExecutionColumns(_message.Message):
     maker_serial: bytes
     maker_order_id: bytes
     maker_leaves_lots: bytes
-    def __init__(self, count: _Optional[int] = ..., sequence: _Optional[bytes] = ..., time_ns: _Optional[bytes] = ..., kind: _Optional[bytes] = ..., reason: _Optional[bytes] = ..., side: _Optional[bytes] = ..., account: _Optional[bytes] = ..., serial: _Optional[bytes] = ..., order_id: _Optional[bytes] = ..., price_ticks: _Optional[bytes] = ..., quantity_lots: _Optional[bytes] = ..., leaves_lots: _Optional[bytes] = ..., maker_account: _Optional[bytes] = ..., maker_serial: _Optional[bytes] = ..., maker_order_id: _Optional[bytes] = ..., maker_leaves_lots: _Optional[bytes] = ...) -> None: ...
+    session_state: bytes
+    def __init__(self, count: _Optional[int] = ..., sequence: _Optional[bytes] = ..., time_ns: _Optional[bytes] = ..., kind: _Optional[bytes] = ..., reason: _Optional[bytes] = ..., side: _Optional[bytes] = ..., account: _Optional[bytes] = ..., serial: _Optional[bytes] = ..., order_id: _Optional[bytes] = ..., price_ticks: _Optional[bytes] = ..., quantity_lots: _Optional[bytes] = ..., leaves_lots: _Optional[bytes] = ..., maker_account: _Optional[bytes] = ..., maker_serial: _Optional[bytes] = ..., maker_order_id: _Optional[bytes] = ..., maker_leaves_lots: _Optional[bytes] = ..., session_state: _Optional[bytes] = ...) -> None: ...
 
 class TradeColumns(_message.Message):
     __slots__ = ("count", "sequence", "time_ns", "side", "price_ticks", "quantity_lots", "maker_order_id", "taker_order_id")
@@ -370,7 +415,7 @@ class DepthColumns(_message.Message):
     def __init__(self, count: _Optional[int] = ..., sequence: _Optional[bytes] = ..., time_ns: _Optional[bytes] = ..., side: _Optional[bytes] = ..., price_ticks: _Optional[bytes] = ..., quantity_lots: _Optional[bytes] = ..., order_count: _Optional[bytes] = ...) -> None: ...
 
 class Tick(_message.Message):
-    __slots__ = ("tick_number", "time_ns", "last_price_ticks", "bid_price_ticks", "bid_quantity_lots", "ask_price_ticks", "ask_quantity_lots", "volume_24h_lots", "trades_total", "volume_total_lots", "window_volume_lots", "session_state")
+    __slots__ = ("tick_number", "time_ns", "last_price_ticks", "bid_price_ticks", "bid_quantity_lots", "ask_price_ticks", "ask_quantity_lots", "volume_24h_lots", "trades_total", "volume_total_lots", "window_volume_lots", "session_state", "session_volume_lots", "indicative_price_ticks", "indicative_volume_lots", "indicative_surplus_lots")
     TICK_NUMBER_FIELD_NUMBER: _ClassVar[int]
     TIME_NS_FIELD_NUMBER: _ClassVar[int]
     LAST_PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
@@ -383,6 +428,10 @@ class Tick(_message.Message):
     VOLUME_TOTAL_LOTS_FIELD_NUMBER: _ClassVar[int]
     WINDOW_VOLUME_LOTS_FIELD_NUMBER: _ClassVar[int]
     SESSION_STATE_FIELD_NUMBER: _ClassVar[int]
+    SESSION_VOLUME_LOTS_FIELD_NUMBER: _ClassVar[int]
+    INDICATIVE_PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
+    INDICATIVE_VOLUME_LOTS_FIELD_NUMBER: _ClassVar[int]
+    INDICATIVE_SURPLUS_LOTS_FIELD_NUMBER: _ClassVar[int]
     tick_number: int
     time_ns: int
     last_price_ticks: int
@@ -395,10 +444,14 @@ class Tick(_message.Message):
     volume_total_lots: int
     window_volume_lots: int
     session_state: SessionState
-    def __init__(self, tick_number: _Optional[int] = ..., time_ns: _Optional[int] = ..., last_price_ticks: _Optional[int] = ..., bid_price_ticks: _Optional[int] = ..., bid_quantity_lots: _Optional[int] = ..., ask_price_ticks: _Optional[int] = ..., ask_quantity_lots: _Optional[int] = ..., volume_24h_lots: _Optional[int] = ..., trades_total: _Optional[int] = ..., volume_total_lots: _Optional[int] = ..., window_volume_lots: _Optional[int] = ..., session_state: _Optional[_Union[SessionState, str]] = ...) -> None: ...
+    session_volume_lots: int
+    indicative_price_ticks: int
+    indicative_volume_lots: int
+    indicative_surplus_lots: int
+    def __init__(self, tick_number: _Optional[int] = ..., time_ns: _Optional[int] = ..., last_price_ticks: _Optional[int] = ..., bid_price_ticks: _Optional[int] = ..., bid_quantity_lots: _Optional[int] = ..., ask_price_ticks: _Optional[int] = ..., ask_quantity_lots: _Optional[int] = ..., volume_24h_lots: _Optional[int] = ..., trades_total: _Optional[int] = ..., volume_total_lots: _Optional[int] = ..., window_volume_lots: _Optional[int] = ..., session_state: _Optional[_Union[SessionState, str]] = ..., session_volume_lots: _Optional[int] = ..., indicative_price_ticks: _Optional[int] = ..., indicative_volume_lots: _Optional[int] = ..., indicative_surplus_lots: _Optional[int] = ...) -> None: ...
 
 class Order(_message.Message):
-    __slots__ = ("account", "symbol", "client_order_id", "order_id", "side", "order_type", "time_in_force", "status", "price", "quantity", "leaves_quantity", "filled_quantity", "average_price", "reason", "accepted_time_ns", "updated_time_ns")
+    __slots__ = ("account", "symbol", "client_order_id", "order_id", "side", "order_type", "time_in_force", "status", "price", "quantity", "leaves_quantity", "filled_quantity", "average_price", "reason", "accepted_time_ns", "updated_time_ns", "stop_price", "display_quantity", "min_quantity", "post_only", "self_trade_prevention", "self_trade_group", "expire_time_ns")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -415,6 +468,13 @@ class Order(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_TIME_NS_FIELD_NUMBER: _ClassVar[int]
     UPDATED_TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    STOP_PRICE_FIELD_NUMBER: _ClassVar[int]
+    DISPLAY_QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    MIN_QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    POST_ONLY_FIELD_NUMBER: _ClassVar[int]
+    SELF_TRADE_PREVENTION_FIELD_NUMBER: _ClassVar[int]
+    SELF_TRADE_GROUP_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_NS_FIELD_NUMBER: _ClassVar[int]
     account: str
     symbol: str
     client_order_id: str
@@ -431,7 +491,14 @@ class Order(_message.Message):
     reason: Reason
     accepted_time_ns: int
     updated_time_ns: int
-    def __init__(self, account: _Optional[str] = ..., symbol: _Optional[str] = ..., client_order_id: _Optional[str] = ..., order_id: _Optional[int] = ..., side: _Optional[_Union[Side, str]] = ..., order_type: _Optional[_Union[OrderType, str]] = ..., time_in_force: _Optional[_Union[TimeInForce, str]] = ..., status: _Optional[_Union[OrderStatus, str]] = ..., price: _Optional[str] = ..., quantity: _Optional[str] = ..., leaves_quantity: _Optional[str] = ..., filled_quantity: _Optional[str] = ..., average_price: _Optional[str] = ..., reason: _Optional[_Union[Reason, str]] = ..., accepted_time_ns: _Optional[int] = ..., updated_time_ns: _Optional[int] = ...) -> None: ...
+    stop_price: str
+    display_quantity: str
+    min_quantity: str
+    post_only: PostOnly
+    self_trade_prevention: SelfTradePrevention
+    self_trade_group: str
+    expire_time_ns: int
+    def __init__(self, account: _Optional[str] = ..., symbol: _Optional[str] = ..., client_order_id: _Optional[str] = ..., order_id: _Optional[int] = ..., side: _Optional[_Union[Side, str]] = ..., order_type: _Optional[_Union[OrderType, str]] = ..., time_in_force: _Optional[_Union[TimeInForce, str]] = ..., status: _Optional[_Union[OrderStatus, str]] = ..., price: _Optional[str] = ..., quantity: _Optional[str] = ..., leaves_quantity: _Optional[str] = ..., filled_quantity: _Optional[str] = ..., average_price: _Optional[str] = ..., reason: _Optional[_Union[Reason, str]] = ..., accepted_time_ns: _Optional[int] = ..., updated_time_ns: _Optional[int] = ..., stop_price: _Optional[str] = ..., display_quantity: _Optional[str] = ..., min_quantity: _Optional[str] = ..., post_only: _Optional[_Union[PostOnly, str]] = ..., self_trade_prevention: _Optional[_Union[SelfTradePrevention, str]] = ..., self_trade_group: _Optional[str] = ..., expire_time_ns: _Optional[int] = ...) -> None: ...
 
 class Fill(_message.Message):
     __slots__ = ("symbol", "sequence", "time_ns", "client_order_id", "order_id", "side", "price", "quantity", "liquidity")

@@ -56,6 +56,32 @@ def cancel(target: int, account: int = 1, **more: int) -> dict[str, int]:
     return {"kind": CommandKind.CANCEL, "account": account, "target_serial": target, **more}
 
 
+def amend(target: int, price: int = 0, quantity: int = 0, account: int = 1, **more: int) -> dict[str, int]:
+    row = {"kind": CommandKind.AMEND, "account": account, "target_serial": target, "serial": target}
+    return {**row, "price_ticks": price, "quantity_lots": quantity, **more}
+
+
+def cancel_all(account: int = 1, side: int = 0, serial: int = 99) -> dict[str, int]:
+    return {"kind": CommandKind.MASS_CANCEL, "account": account, "side": side, "serial": serial}
+
+
+def stop(side: int, stop_price: int, quantity: int, serial: int, account: int = 1, **more: int) -> dict[str, int]:
+    """A stop order; with price_ticks a stop-limit order."""
+    kind = OrderType.STOP_LIMIT if more.get("price_ticks") else OrderType.STOP
+    row = {**limit(side, 0, quantity, serial, account), "order_type": kind, "stop_price_ticks": stop_price}
+    return {**row, **more}
+
+
+def set_session(state: int, until_ns: int = 0, account: int = 7, serial: int = 77, **more: int) -> dict[str, int]:
+    row = {"kind": CommandKind.SET_SESSION, "session_state": state, "expire_time_ns": until_ns}
+    return {**row, "account": account, "serial": serial, **more}
+
+
+def traded_at(price: int, serial: int) -> list[dict[str, int]]:
+    """Two orders of strangers that trade at a price."""
+    return [sell(price, 2, serial, account=8), buy(price, 2, serial + 1, account=9)]
+
+
 def rows(records: Records, *names: str) -> list[tuple[int, ...]]:
     """Some columns as plain tuples."""
     return list(zip(*(records[name].tolist() for name in names), strict=True))

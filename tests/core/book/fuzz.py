@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from enum import IntEnum
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,7 +23,7 @@ from marksim.core.book.book import EARLIEST_NS, OrderBook
 from marksim.core.book.checks import violations
 from marksim.core.book.reference import ReferenceBook
 from marksim.core.types import COMMAND, Instrument, Records
-from tests.core.book.commands import same
+from tests.core.book.commands import instrument, same
 from tests.core.book.ledger import Ledger
 from tests.core.book.streams import MIXES, stream, traded_in
 
@@ -32,8 +33,7 @@ DEEP_PART: Final = 2_500
 
 TEST: Final = '''"""Found by tests/core/book/fuzz.py: mix {mix!r}, seed {seed}. {problem}"""
 
-from marksim.core.types import StopTrigger
-from tests.core.book.commands import batch, instrument
+{imports}from tests.core.book.commands import batch, instrument
 from tests.core.book.fuzz import difference
 
 COMMANDS = batch(
@@ -43,12 +43,7 @@ COMMANDS = batch(
 
 def test_books_agree() -> None:
     """The shortest stream in which they did not."""
-    traded = instrument(
-        min_price_ticks={traded.min_price_ticks},
-        max_price_ticks={traded.max_price_ticks},
-        market_protection_ticks={traded.market_protection_ticks},
-        stop_trigger=StopTrigger({traded.stop_trigger:d}),
-    )
+    traded = instrument({changes})
     assert difference(COMMANDS, traded, {max_orders}, [{sizes}] * {batches}) is None
 '''
 
@@ -60,7 +55,8 @@ def difference(
 
     With `end_after_ns` each batch's window ends so long after its last command.
     """
-    plain, fast, ledger = ReferenceBook(traded, max_orders), OrderBook(traded, max_orders), Ledger()
+    plain, fast = ReferenceBook(traded, max_orders), OrderBook(traded, max_orders)
+    ledger = Ledger(plain.session_state)
     at = 0
     for size in sizes:
         part = commands[at : at + size]
@@ -71,8 +67,10 @@ def difference(
         where = f"commands {at} to {at + len(part) - 1}"
         if not same(expected, output):
             return f"The rows differ at {where}."
-        if plain.state_hash() != fast.state_hash() or plain.next_expiry_ns != fast.next_expiry_ns:
+        if plain.state_hash() != fast.state_hash() or plain.next_due_ns != fast.next_due_ns:
             return f"The states differ after {where}."
+        if plain.session != fast.session or not np.array_equal(plain.by_order(3, 2), fast.by_order(3, 2)):
+            return f"What is published differs after {where}."
         ledger.add(output)
         at += size
     if problems := [*violations(fast), *ledger.check(fast)]:
@@ -95,19 +93,36 @@ def shrink(commands: Records, differs: Callable[[Records], bool]) -> Records:
     return commands
 
 
+def code_of(value: object) -> str:
+    """A field of an instrument as source."""
+    if isinstance(value, IntEnum):
+        return f"{type(value).__name__}({value:d})"
+    if isinstance(value, tuple):
+        return f"({' '.join(f'{code_of(each)},' for each in value)})"
+    return repr(value)
+
+
 def written(mix: str, seed: int, commands: Records, problem: str, sizes: list[int]) -> Path:
     """A test file of the commands."""
     rows = []
     for values in commands.tolist():
         row = {name: value for name, value in zip(COMMAND.names or (), values, strict=True) if value}
         rows.append(f"    {row!r},")
-    chosen = MIXES[mix]
+    chosen, usual = MIXES[mix], instrument()
+    traded = {name: (getattr(traded_in(chosen), name), getattr(usual, name)) for name in Instrument.__slots__}
+    changes = {name: code_of(value) for name, (value, before) in traded.items() if value != before}
+    enums = [
+        name
+        for name in ("BandAction", "SessionState", "StopTrigger")
+        if any(f"{name}(" in each for each in changes.values())
+    ]
     text = TEST.format(
         mix=mix,
         seed=seed,
         problem=problem,
         rows="\n".join(rows),
-        traded=traded_in(chosen),
+        imports=f"from marksim.core.types import {', '.join(enums)}\n" if enums else "",
+        changes=", ".join(f"{name}={change}" for name, change in changes.items()),
         max_orders=chosen.max_orders,
         sizes=sizes[0],
         batches=len(sizes),

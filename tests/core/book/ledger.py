@@ -3,7 +3,7 @@
 from typing import Any
 
 from marksim.core.book.life import next_status
-from marksim.core.types import BookOutput, ExecutionKind, OrderStatus, Side
+from marksim.core.types import BookOutput, ExecutionKind, OrderStatus, SessionState, Side
 
 OFF = (ExecutionKind.CANCELLED, ExecutionKind.EXPIRED)
 SAME = (ExecutionKind.REFILLED, ExecutionKind.TRIGGERED)
@@ -12,7 +12,8 @@ SAME = (ExecutionKind.REFILLED, ExecutionKind.TRIGGERED)
 class Ledger:
     """Takes batches of rows; `problems` says what does not add up."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: SessionState = SessionState.CONTINUOUS) -> None:
+        """`state`: of the session at the start, of which no row tells."""
         self.status: dict[int, OrderStatus] = {}
         """Of each open order, by its id: every event must be one that its life allows."""
         self.leaves: dict[int, int] = {}
@@ -21,7 +22,13 @@ class Ledger:
         """(quantity, orders) by side and price."""
         self.quote: tuple[int, ...] | None = None
         self.problems: list[str] = []
+        self.volume = 0
+        """Of the session."""
         self._sequence = 0
+        self._changes: list[tuple[int, int]] = [(0, state)]
+        """(sequence, state from then on) of the session."""
+        self._auction: list[tuple[int, int]] = []
+        """(price, quantity) of the trades of the auction of which no change of the session has told yet."""
 
     def add(self, output: BookOutput) -> None:
         names = output.executions.dtype.names or ()
@@ -38,6 +45,10 @@ class Ledger:
             if row[2:] == self.quote:
                 self.problems.append(f"quote {row} says nothing new")
             self.quote = row[2:]
+            state = next(state for sequence, state in reversed(self._changes) if sequence <= row[0])
+            if state != SessionState.CONTINUOUS and (row[3] or row[5]):
+                self.problems.append(f"quote {row} has a size while nothing trades")
+        self._changes = self._changes[-1:]
 
     def check(self, book: Any) -> list[str]:
         """The problems, and those of the book as it is now."""
@@ -49,8 +60,14 @@ class Ledger:
         shown = {key: (int(row["quantity_lots"]), int(row["order_count"])) for key, row in levels.items()}
         if shown != self.levels:
             problems.append(f"depth is {shown}, its changes give {self.levels}")
+        (_, state), session = self._changes[-1], book.session
+        if (session.state, session.volume_lots) != (state, self.volume):
+            problems.append(f"the session is {session}, the executions leave {state} with {self.volume}")
+        if self._auction:
+            problems.append(f"an auction is told by no change of the session: {self._auction}")
         best = {side: [price for at, price in shown if at == side] for side in (Side.BUY, Side.SELL)}
-        if best[Side.BUY] and best[Side.SELL] and max(best[Side.BUY]) >= min(best[Side.SELL]):
+        trading = state == SessionState.CONTINUOUS
+        if trading and best[Side.BUY] and best[Side.SELL] and max(best[Side.BUY]) >= min(best[Side.SELL]):
             problems.append("the book is crossed")
         return problems
 
@@ -67,7 +84,10 @@ class Ledger:
         elif kind == ExecutionKind.AMENDED:
             self.leaves[order] = row["leaves_lots"]
             self._lives(order, ExecutionKind.AMENDED, row["leaves_lots"])
+        elif kind == ExecutionKind.SESSION_CHANGED:
+            self._session_changed(row)
         elif kind == ExecutionKind.TRADED:
+            self._traded(row)
             self.leaves[order] -= quantity
             self.leaves[row["maker_order_id"]] -= quantity
             self._is_left(order, row["leaves_lots"], row)
@@ -77,6 +97,27 @@ class Ledger:
             self._is_left(order, row["leaves_lots"], row)
         elif kind in SAME:
             self._is_left(order, row["leaves_lots"], row)
+
+    def _traded(self, row: dict[str, int]) -> None:
+        self.volume += row["quantity_lots"]
+        trading = self._changes[-1][1] == SessionState.CONTINUOUS
+        if (row["side"] == Side.UNSPECIFIED) == trading:
+            self.problems.append(f"a trade of side {row['side']} where the session is {self._changes[-1][1]}: {row}")
+        if not trading:
+            self._auction.append((row["price_ticks"], row["quantity_lots"]))
+
+    def _session_changed(self, row: dict[str, int]) -> None:
+        prices = {price for price, _ in self._auction} or {0}
+        quantity = sum(quantity for _, quantity in self._auction)
+        if prices != {row["price_ticks"]} or quantity != row["quantity_lots"]:
+            self.problems.append(f"the auction traded {self._auction}, the change of the session says otherwise: {row}")
+        if row["order_id"] or row["leaves_lots"] or row["side"] or row["maker_order_id"]:
+            self.problems.append(f"a change of the session is no order's event: {row}")
+        self._auction.clear()
+        if self._changes[-1][1] == SessionState.CLOSED != row["session_state"]:
+            # What it uncrossed is of the new day.
+            self.volume = row["quantity_lots"]
+        self._changes.append((row["sequence"], row["session_state"]))
 
     def _is_left(self, order: int, leaves: int, row: dict[str, int]) -> None:
         self._lives(order, ExecutionKind(row["kind"]), leaves)

@@ -1,10 +1,22 @@
 """Seeded streams of commands: kinds of traffic that bring out what a book can do."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
-from marksim.core.types import COMMAND, Instrument, Records, StopTrigger
+from marksim.core.types import (
+    COMMAND,
+    NS_PER_MS,
+    BandAction,
+    CommandKind,
+    Instrument,
+    OrderType,
+    Records,
+    SessionState,
+    StopTrigger,
+    TimeInForce,
+)
 from tests.core.book.commands import instrument
 
 
@@ -29,7 +41,34 @@ class Mix:
     expiring: float = 0.0
     stops: float = 0.0
     quote_triggers: bool = False
+    sessions: float = 0.0
+    """Share of commands that change the session."""
+    opening: float = 0.0
+    """Share of orders that are for the opening."""
+    day: bool = False
+    """Whether the instrument's own times change the session."""
+    static_band_ppm: int = 0
+    dynamic_band_ppm: int = 0
+    halts: bool = False
+    """Whether the bands halt the market."""
+    halt_ns: int = 0
+    auction_ns: int = 0
 
+    @property
+    def has_times(self) -> bool:
+        """Whether something happens by itself, so that it matters when a window ends."""
+        return bool(self.expiring or self.sessions or self.day or self.halts)
+
+
+ROUND: Final = (
+    (0, SessionState.PRE_OPEN),
+    (20, SessionState.OPENING_AUCTION),
+    (60, SessionState.CONTINUOUS),
+    (340, SessionState.CLOSING_AUCTION),
+    (370, SessionState.CLOSED),
+)
+"""Milliseconds of a day so short that a stream of commands, half a millisecond apart, sees many."""
+DAY: Final = tuple(((400 * each + at) * NS_PER_MS, state) for each in range(30) for at, state in ROUND)
 
 EVERYTHING = Mix(
     band=5,
@@ -84,6 +123,120 @@ MIXES = {
     "far levels": Mix(band=990, cancels=0.49, markets=0.001, serials=40, max_orders=50, max_price=1_000_000),
 }
 
+MIXES |= {
+    "auctions": Mix(
+        band=6,
+        cancels=0.15,
+        markets=0.05,
+        serials=5_000,
+        max_orders=500,
+        sessions=0.03,
+        opening=0.15,
+        icebergs=0.2,
+        amends=0.1,
+        expiring=0.1,
+        auction_ns=5 * NS_PER_MS,
+        mass_cancels=0.006,
+    ),
+    "auctions at two prices": Mix(
+        band=1, cancels=0.1, markets=0.1, serials=60, max_orders=60, sessions=0.06, opening=0.3, icebergs=0.4, amends=0.2
+    ),
+    "auctions in depth": Mix(
+        band=200,
+        cancels=0.05,
+        markets=0.02,
+        serials=1 << 40,
+        max_orders=1 << 20,
+        sessions=0.005,
+        opening=0.05,
+        icebergs=0.2,
+        stops=0.1,
+    ),
+    "auctions at the band edges": Mix(
+        band=6,
+        cancels=0.2,
+        markets=0.1,
+        serials=300,
+        max_orders=100,
+        min_price=998,
+        max_price=1_003,
+        sessions=0.05,
+        opening=0.4,
+    ),
+    "days": Mix(
+        band=8,
+        cancels=0.15,
+        markets=0.05,
+        serials=5_000,
+        max_orders=400,
+        day=True,
+        opening=0.1,
+        expiring=0.2,
+        stops=0.2,
+        quote_triggers=True,
+        mass_cancels=0.006,
+    ),
+    "bands that reject": Mix(
+        band=14,
+        cancels=0.1,
+        markets=0.15,
+        serials=5_000,
+        max_orders=400,
+        static_band_ppm=8_000,
+        dynamic_band_ppm=5_000,
+        stops=0.2,
+        amends=0.1,
+        terms=0.2,
+        sessions=0.005,
+        mass_cancels=0.006,
+    ),
+    "bands that halt": Mix(
+        band=12,
+        cancels=0.1,
+        markets=0.1,
+        serials=5_000,
+        max_orders=400,
+        static_band_ppm=9_000,
+        dynamic_band_ppm=5_000,
+        halts=True,
+        halt_ns=3 * NS_PER_MS,
+        auction_ns=4 * NS_PER_MS,
+        stops=0.3,
+        icebergs=0.2,
+        terms=0.3,
+        amends=0.2,
+        mass_cancels=0.006,
+    ),
+    "halts of no time": Mix(
+        band=15,
+        cancels=0.1,
+        markets=0.15,
+        serials=300,
+        max_orders=200,
+        dynamic_band_ppm=4_000,
+        halts=True,
+        stops=0.3,
+        protection=6,
+        quote_triggers=True,
+        expiring=0.2,
+        mass_cancels=0.006,
+    ),
+    "everything in auctions": replace(
+        EVERYTHING, sessions=0.02, opening=0.1, static_band_ppm=4_000, auction_ns=3 * NS_PER_MS, quote_triggers=True
+    ),
+    "everything in days": replace(
+        EVERYTHING,
+        invalid=0.0,
+        day=True,
+        sessions=0.003,
+        opening=0.05,
+        dynamic_band_ppm=3_000,
+        halts=True,
+        halt_ns=2 * NS_PER_MS,
+        auction_ns=2 * NS_PER_MS,
+    ),
+}
+
 
 def traded_in(mix: Mix) -> Instrument:
     """The instrument that a mix trades."""
@@ -92,6 +245,12 @@ def traded_in(mix: Mix) -> Instrument:
         max_price_ticks=mix.max_price,
         market_protection_ticks=mix.protection,
         stop_trigger=StopTrigger.QUOTE if mix.quote_triggers else StopTrigger.UNSPECIFIED,
+        static_band_ppm=mix.static_band_ppm,
+        dynamic_band_ppm=mix.dynamic_band_ppm,
+        band_action=BandAction.HALT if mix.halts else BandAction.UNSPECIFIED,
+        halt_ns=mix.halt_ns,
+        auction_ns=mix.auction_ns,
+        sessions=DAY if mix.day else (),
     )
 
 
@@ -119,10 +278,15 @@ def stream(rng: np.random.Generator, mix: Mix, count: int) -> Records:
     _add_parts(rng, mix, commands)
     _add_stops(rng, mix, commands)
     _add_amends(rng, mix, commands)
+    if mix.opening:
+        _add_orders_for_the_opening(rng, mix, commands)
+    if mix.sessions:
+        _add_sessions(rng, mix, commands)
     for row in np.flatnonzero(rng.random(count) < mix.invalid):
         name = rng.choice(list(COMMAND.names or ()))
         bits = np.iinfo(COMMAND[name])
-        commands[name][row] = rng.choice([bits.min, bits.min + 1, 0, 1, 3, bits.max - 1, bits.max])
+        near = [1 << 31, -(1 << 31), 1 << 32, 1 << 40, 1 << 62] if bits.bits == 64 else [4, 5, 6]
+        commands[name][row] = rng.choice([bits.min, bits.min + 1, 0, 1, 3, *near, bits.max - 1, bits.max])
     return commands
 
 
@@ -187,3 +351,30 @@ def _add_amends(rng: np.random.Generator, mix: Mix, commands: Records) -> None:
     all_of_them = rng.random(count) < mix.mass_cancels
     commands["kind"] = np.where(all_of_them, 4, commands["kind"])
     commands["side"] = np.where(all_of_them, rng.integers(0, 4, count), commands["side"])
+
+
+def _add_orders_for_the_opening(rng: np.random.Generator, mix: Mix, commands: Records) -> None:
+    count = len(commands)
+    plain = (commands["kind"] == CommandKind.NEW) & (commands["order_type"] <= OrderType.MARKET)
+    chosen = plain & (rng.random(count) < mix.opening)
+    commands["time_in_force"] = np.where(chosen, TimeInForce.AT_THE_OPEN, commands["time_in_force"])
+    at_any_price = chosen & (rng.random(count) < 0.3)
+    commands["order_type"] = np.where(at_any_price, OrderType.MARKET, commands["order_type"])
+    commands["price_ticks"] = np.where(at_any_price, 0, commands["price_ticks"])
+    wrong = rng.random(count) < 0.02
+    for name in ("min_quantity_lots", "display_lots", "expire_time_ns", "post_only"):
+        commands[name] = np.where(chosen & ~wrong, 0, commands[name])
+
+
+def _add_sessions(rng: np.random.Generator, mix: Mix, commands: Records) -> None:
+    """Some of all commands change the session, most of them for a short while or back to trading."""
+    count = len(commands)
+    chosen = rng.random(count) < mix.sessions
+    commands["kind"] = np.where(chosen, CommandKind.SET_SESSION, commands["kind"])
+    state = rng.choice(8, count, p=[0.01, 0.1, 0.18, 0.36, 0.14, 0.13, 0.07, 0.01])
+    commands["session_state"] = np.where(chosen, state, 0)
+    # In whole milliseconds, as expiries are, so that several things are due at once; some ends have gone by.
+    ends = (commands["time_ns"] + rng.integers(-2, 60, count) * 500_000) // NS_PER_MS * NS_PER_MS
+    may_end = np.isin(state, (SessionState.OPENING_AUCTION, SessionState.HALTED, SessionState.CLOSING_AUCTION))
+    has_end = np.where(may_end, rng.random(count) < 0.6, rng.random(count) < 0.05)
+    commands["expire_time_ns"] = np.where(chosen, np.where(has_end, ends, 0), commands["expire_time_ns"])

@@ -6,23 +6,14 @@ from typing import Any
 
 import pytest
 
-from marksim.core.types import CommandKind, ExecutionKind, PostOnly, Reason, SelfTradePrevention, Side, TimeInForce
-from tests.core.book.commands import batch, buy, cancel, instrument, rows, sell
+from marksim.core.types import ExecutionKind, PostOnly, Reason, SelfTradePrevention, Side, TimeInForce
+from tests.core.book.commands import amend, batch, buy, cancel, cancel_all, instrument, rows, sell
 
 MakeBook = Callable[..., Any]
 EVENT = ("kind", "reason", "serial", "price_ticks", "quantity_lots", "leaves_lots")
 LEVEL = ("side", "price_ticks", "quantity_lots", "order_count")
 A, T, C = ExecutionKind.ACCEPTED, ExecutionKind.TRADED, ExecutionKind.CANCELLED
 CHANGED, REFUSED = ExecutionKind.AMENDED, ExecutionKind.CANCEL_REJECTED
-
-
-def amend(target: int, price: int = 0, quantity: int = 0, account: int = 1, **more: int) -> dict[str, int]:
-    row = {"kind": CommandKind.AMEND, "account": account, "target_serial": target, "serial": target}
-    return {**row, "price_ticks": price, "quantity_lots": quantity, **more}
-
-
-def cancel_all(account: int = 1, side: int = 0, serial: int = 99) -> dict[str, int]:
-    return {"kind": CommandKind.MASS_CANCEL, "account": account, "side": side, "serial": serial}
 
 
 def served(book: Any) -> list[int]:

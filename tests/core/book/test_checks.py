@@ -11,7 +11,7 @@ from tests.core.book.commands import batch, buy, instrument, sell
 
 
 def _level(memory: Memory) -> None:
-    memory.levels["quantity_lots"][90] += 1
+    memory.levels["quantity_lots"][memory.orders["level"][1]] += 1
 
 
 def _queue(memory: Memory) -> None:
@@ -27,22 +27,27 @@ def _bitmap(memory: Memory) -> None:
 
 
 def _free(memory: Memory) -> None:
-    memory.counters["free_slot"] = 0
+    memory.counters["free_slot"] = 2
 
 
 def _names(memory: Memory) -> None:
     memory.names[:] = 0
 
 
+def _terms(memory: Memory) -> None:
+    memory.terms["self_trade_group"][0] = 1
+
+
 @pytest.mark.parametrize(
     ("hurt", "said"),
     [
-        (_level, "level 90"),
-        (_queue, "wrong level or link back"),
+        (_level, "but its orders have"),
+        (_queue, "wrong side, level or link back"),
         (_best, "best is"),
         (_bitmap, "bitmap"),
         (_free, "free list"),
         (_names, "map of names"),
+        (_terms, "terms of orders that have none"),
     ],
 )
 def test_damage_is_seen(hurt: Callable[[Memory], None], said: str) -> None:

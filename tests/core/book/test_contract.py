@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from marksim.core.errors import InvalidInput
-from marksim.core.types import ExecutionKind, PostOnly, Reason, Side, TimeInForce
+from marksim.core.types import BandAction, ExecutionKind, PostOnly, Reason, SessionState, Side, TimeInForce
 from tests.core.book.commands import batch, buy, cancel, instrument, limit, market, rows, sell
 
 MakeBook = Callable[..., Any]
@@ -118,7 +118,7 @@ REJECTIONS: list[tuple[dict[str, int], Reason]] = [
     (market(Side.BUY, 5, 1), Reason.DUPLICATE_ORDER_ID),
     (buy(100, 5, 2, order_type=0), Reason.UNSUPPORTED),
     (buy(100, 5, 2, order_type=5), Reason.UNSUPPORTED),
-    (buy(100, 5, 2, time_in_force=TimeInForce.AT_THE_OPEN), Reason.UNSUPPORTED),
+    (buy(100, 5, 2, time_in_force=TimeInForce.AT_THE_OPEN), Reason.MARKET_CLOSED),
     (market(Side.BUY, 5, 2, time_in_force=TimeInForce.GTC), Reason.INVALID_TERMS),
     (market(Side.BUY, 5, 2, post_only=PostOnly.REJECT), Reason.INVALID_TERMS),
     (buy(100, 5, 2, time_in_force=6), Reason.INVALID_TERMS),
@@ -134,7 +134,8 @@ REJECTIONS: list[tuple[dict[str, int], Reason]] = [
     (buy(100, 5, 2, kind=255), Reason.UNSUPPORTED),
     # Of several faults the first in the stated order is named.
     (buy(-1, -1, 1, side=0, post_only=7, order_type=0), Reason.UNSUPPORTED),
-    (buy(-1, -1, 1, side=0, post_only=7), Reason.INVALID_TERMS),
+    (buy(-1, -1, 1, side=0, post_only=7, time_in_force=TimeInForce.AT_THE_OPEN), Reason.INVALID_TERMS),
+    (buy(-1, -1, 1, side=0, time_in_force=TimeInForce.AT_THE_OPEN), Reason.MARKET_CLOSED),
     (buy(-1, -1, 1, side=0), Reason.INVALID_SIDE),
     (buy(-1, -1, 1), Reason.INVALID_QUANTITY),
     (buy(-1, 5, 1), Reason.INVALID_PRICE),
@@ -306,6 +307,16 @@ def test_a_wrong_dtype_is_refused(make_book: MakeBook) -> None:
         {"min_notional": Fraction(-1)},
         {"market_protection_ticks": -1},
         {"market_protection_ticks": 1 << 41},
+        {"static_band_ppm": -1},
+        {"dynamic_band_ppm": 1_000_001},
+        {"band_action": 3},
+        {"halt_ns": -1},
+        {"auction_ns": (1 << 62) + 1},
+        {"sessions": ((-1, SessionState.CLOSED),)},
+        {"sessions": ((86_400_000_000_000, SessionState.CLOSED),)},
+        {"sessions": ((5, SessionState.CLOSED), (5, SessionState.CONTINUOUS))},
+        {"sessions": ((5, SessionState.UNSPECIFIED),)},
+        {"sessions": ((5, 7),)},
     ],
     ids=str,
 )
@@ -322,3 +333,34 @@ def test_the_smallest_notional_is_not_rounded(make_book: MakeBook, price: int, q
     """Of 10 tick-lots: three times three is too little, whatever ten thirds are rounded to."""
     book = make_book(instrument(min_notional=Fraction(10, 2_000), min_price_ticks=1))
     assert book.apply(batch(buy(price, quantity, 1))).executions["reason"].tolist() == [reason]
+
+
+@pytest.mark.parametrize("life", [IOC, int(TimeInForce.FOK)], ids=["ioc", "fok"])
+def test_an_order_that_never_rests_needs_no_place(make_book: MakeBook, life: int) -> None:
+    """Where the bound is reached it trades, filled or not."""
+    book = make_book(max_orders=1)
+    book.apply(batch(sell(100, 5, 1)))
+    output = book.apply(batch(buy(100, 2, 2, account=2, time_in_force=life), buy(99, 2, 3, account=2, time_in_force=life)))
+    assert output.executions["kind"].tolist() == [A, T, A, C]
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL], ids=lambda side: side.name)
+def test_a_level_that_is_gone_is_passed_over(make_book: MakeBook, side: Side) -> None:
+    """Whichever one it was."""
+    for gone in FAR:
+        book = make_book(instrument(max_price_ticks=1_000_000))
+        book.apply(batch(*(limit(side, price, 5, price) for price in FAR), cancel(gone)))
+        left = [price for price in FAR if price != gone]
+        assert book.depth()["price_ticks"].tolist() == (left[::-1] if side == Side.BUY else left)
+
+
+def test_protection_may_be_wider_than_all_prices(make_book: MakeBook) -> None:
+    """Then a market order trades with all there is, and finds no more: nothing that a band could keep it from."""
+    book = make_book(instrument(market_protection_ticks=1 << 40, band_action=BandAction.HALT))
+    book.apply(batch(sell(100, 5, 1), sell(5_000, 5, 2)))
+    output = book.apply(batch(market(Side.BUY, 15, 3, account=2)))
+    assert rows(output.executions, "kind", "reason", "leaves_lots")[1:] == [
+        (T, 0, 10),
+        (T, 0, 5),
+        (C, Reason.NO_LIQUIDITY, 0),
+    ]

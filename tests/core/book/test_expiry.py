@@ -34,12 +34,12 @@ def test_the_end_of_a_window_expires_what_is_due_in_it(make_book: MakeBook) -> N
     """With no command at all; the window's end itself belongs to the next one."""
     book = make_book()
     book.apply(batch(until(1_000, buy(100, 5, 1)), until(1_001, buy(100, 5, 2))))
-    assert book.next_expiry_ns == 1_000
+    assert book.next_due_ns == 1_000
     output = book.apply(batch(), 1_001)
     assert rows(output.executions, "kind", "serial", "time_ns") == [(EXPIRED, 1, 1_000)]
-    assert book.next_expiry_ns == 1_001
+    assert book.next_due_ns == 1_001
     assert book.apply(batch(), 1_002).executions["serial"].tolist() == [2]
-    assert book.next_expiry_ns is None
+    assert book.next_due_ns is None
 
 
 def test_several_expire_by_time_and_then_by_age(make_book: MakeBook) -> None:
@@ -68,7 +68,7 @@ def test_what_is_gone_does_not_expire(make_book: MakeBook) -> None:
     book = make_book()
     book.apply(batch(until(1_000, buy(100, 5, 1)), until(1_000, buy(99, 5, 2)), market(Side.SELL, 5, 3, account=2)))
     book.apply(batch(cancel(2), buy(98, 5, 4), buy(97, 5, 5)))
-    assert book.next_expiry_ns is None
+    assert book.next_due_ns is None
     assert len(book.apply(batch(), 2_000).executions) == 0 and book.order_count == 2
 
 
@@ -114,3 +114,14 @@ def test_expiries_of_many_orders_that_are_gone_are_swept_out(make_book: MakeBook
     book.apply(batch(*(until(5_000 - serial, buy(100, 5, serial)) for serial in range(1_000, 1_008))))
     expired = book.apply(batch(), 20_000).executions
     assert expired["serial"].tolist() == list(range(1_007, 999, -1))
+
+
+def test_orders_expire_in_order_though_most_that_came_with_them_have_gone(make_book: MakeBook) -> None:
+    """Whatever has been done to forget the others."""
+    ends = [1_000 + 37 * at % 64 for at in range(64)]
+    orders = [buy(90, 5, at, time_in_force=GTD, expire_time_ns=end) for at, end in enumerate(ends)]
+    gone = [cancel(at) for at in range(64) if at % 3]
+    book = make_book()
+    book.apply(batch(*orders, *gone, buy(90, 5, 99, time_in_force=GTD, expire_time_ns=2_000)))
+    output = book.apply(batch(), 3_000)
+    assert output.executions["time_ns"].tolist() == [*sorted(ends[::3]), 2_000]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from marksim.core.book.book import OrderBook
-from marksim.core.types import BookOutput, Records
-from tests.core.book.commands import batch, buy, cancel, instrument, sell
+from marksim.core.types import BookOutput, Records, SessionState
+from tests.core.book.commands import batch, buy, cancel, instrument, sell, set_session
 from tests.core.book.fuzz import PART, difference, part_of, run_part, shrink, written
 from tests.core.book.ledger import Ledger
 from tests.core.book.streams import MIXES, traded_in
@@ -51,6 +51,39 @@ def test_a_wrong_row_is_seen(part: str, column: str, row: int, said: str) -> Non
     assert any(said in problem for problem in ledger.check(book))
 
 
+@pytest.mark.parametrize(
+    ("row", "column", "said"),
+    [
+        (2, "side", "a trade of side 1"),
+        (2, "price_ticks", "the auction traded"),
+        (3, "price_ticks", "the auction traded"),
+        (3, "quantity_lots", "the auction traded"),
+        (3, "order_id", "no order's event"),
+        (3, "leaves_lots", "no order's event"),
+        (3, "session_state", "the session is"),
+    ],
+)
+def test_a_wrong_row_of_an_auction_is_seen(row: int, column: str, said: str) -> None:
+    """Its trade and the change of the session tell the same, and the session is the book's."""
+    book = OrderBook(instrument(sessions=((0, SessionState.PRE_OPEN),)))
+    output = book.apply(batch(sell(100, 5, 1), buy(100, 5, 2, account=2), set_session(SessionState.CONTINUOUS)))
+    for wrong in (False, True):
+        output.executions[column][row] += wrong
+        ledger = Ledger(SessionState.PRE_OPEN)
+        ledger.add(output)
+        assert any(said in problem for problem in ledger.check(book)) == wrong
+
+
+def test_a_quote_of_a_halt_is_seen() -> None:
+    """Nothing can be had at it."""
+    book = OrderBook(instrument())
+    output = book.apply(batch(buy(100, 5, 1), set_session(SessionState.HALTED)))
+    output.quotes["bid_quantity_lots"][-1] = 4
+    ledger = Ledger()
+    ledger.add(output)
+    assert any("has a size" in problem for problem in ledger.check(book))
+
+
 def test_what_differs_is_made_short() -> None:
     """Of a whole part the two commands that it takes are left, in their order."""
     commands, _, _ = part_of("narrow", 5)
@@ -62,11 +95,12 @@ def test_what_differs_is_made_short() -> None:
     assert shrink(commands, differs)["serial"].tolist() == [17, 4_003]
 
 
-def test_what_was_found_is_a_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("mix", ["narrow", "everything on quotes", "everything in days"])
+def test_what_was_found_is_a_test(mix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file runs as it stands, and holds the same commands."""
     monkeypatch.chdir(tmp_path)
-    commands, _, _ = part_of("everything on quotes", 3)
-    path = written("everything on quotes", 3, commands[:50], "The rows differ.", [1] * 50)
+    commands, _, _ = part_of(mix, 3)
+    path = written(mix, 3, commands[:50], "The rows differ.", [1] * 50)
     space: dict[str, Any] = {}
     exec(compile(path.read_text(), str(path), "exec"), space)
     assert (space["COMMANDS"] == commands[:50]).all()

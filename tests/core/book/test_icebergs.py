@@ -181,8 +181,10 @@ def test_icebergs_of_a_book_are_bounded_together(make_book: MakeBook) -> None:
     # 10 are left of the 100,000.
     last = batch(sell(100, 22, 7_000, display_lots=2), sell(100, 20, 7_001, display_lots=2))
     assert accepted == 1_010 and book.apply(last).executions["reason"].tolist() == [Reason.BOOK_FULL, 0]
-    plain = sell(100, 200, 5_000)
-    amend = {"kind": CommandKind.AMEND, "account": 1, "serial": 0, "target_serial": 0, "quantity_lots": 198}
-    assert book.apply(batch(plain, amend)).executions["reason"].tolist() == [0, Reason.BOOK_FULL]
+    # One that is amended takes the place of what it was: of 99 and of 9 to come.
+    same = {"kind": CommandKind.AMEND, "account": 1, "serial": 0, "target_serial": 0, "quantity_lots": 200}
+    more = {**same, "serial": 7_001, "target_serial": 7_001, "quantity_lots": 22}
+    reasons = book.apply(batch(sell(100, 200, 5_000), same, more)).executions["reason"]
+    assert reasons.tolist() == [0, 0, Reason.BOOK_FULL]
     book.apply(batch(market(Side.BUY, 400, 6_000, account=2)))
     assert book.apply(batch(icebergs[-1])).executions["reason"].tolist() == [0]

@@ -16,24 +16,12 @@ from marksim.core.types import (
     StopTrigger,
     TimeInForce,
 )
-from tests.core.book.commands import batch, buy, cancel, instrument, market, rows, sell
+from tests.core.book.commands import batch, buy, cancel, instrument, market, rows, sell, stop, traded_at
 
 MakeBook = Callable[..., Any]
 EVENT = ("kind", "serial", "price_ticks", "quantity_lots", "leaves_lots")
 A, T, C, TRIGGERED = ExecutionKind.ACCEPTED, ExecutionKind.TRADED, ExecutionKind.CANCELLED, ExecutionKind.TRIGGERED
 FOK, IOC, GTD = int(TimeInForce.FOK), int(TimeInForce.IOC), int(TimeInForce.GTD)
-
-
-def stop(side: int, stop_price: int, quantity: int, serial: int, account: int = 1, **more: int) -> dict[str, int]:
-    """A stop order; with price_ticks a stop-limit order."""
-    kind = OrderType.STOP_LIMIT if more.get("price_ticks") else OrderType.STOP
-    row = {**buy(0, quantity, serial, account), "side": side, "order_type": kind, "stop_price_ticks": stop_price}
-    return {**row, **more}
-
-
-def traded_at(price: int, serial: int) -> list[dict[str, int]]:
-    """Two orders of strangers that trade at a price."""
-    return [sell(price, 2, serial, account=8), buy(price, 2, serial + 1, account=9)]
 
 
 def kinds(output: Any) -> list[tuple[int, ...]]:

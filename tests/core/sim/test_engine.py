@@ -1,15 +1,17 @@
 """AsyncTimeEngine: agents as coroutines, windows, latencies, and what happens to an agent that breaks a rule."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from marksim.core.agents import Market
+from marksim.core.agents.market import AgentFunction
 from marksim.core.sim.awaiting import ForeignAwait
 from marksim.core.sim.engine import generator
-from marksim.core.types import ExecutionKind, OrderStatus, Side
-from tests.core.sim.worlds import MS, run, world
+from marksim.core.types import ExecutionKind, OrderStatus, SessionState, Side
+from tests.core.sim.worlds import BTC, MS, run, world
 
 
 async def _idle(market: Market, _: Any) -> None:
@@ -154,3 +156,41 @@ def test_an_agent_that_catches_the_refusal_of_a_foreign_await_lives_on() -> None
         run(simulation, 3)
         assert simulation.engine.failures == []
     assert reached == [2_000 * MS]
+
+
+def test_an_auction_moves_position_and_cash_of_both_sides() -> None:
+    """It has no taker: the buyer's account buys and the seller's sells, at the auction's price."""
+    seen: dict[str, tuple[int, int, OrderStatus]] = {}
+
+    def agent(side: Side, price_ticks: int, lots: int) -> AgentFunction:
+        async def run_(market: Market, _: Any) -> None:
+            order = market.limit(side, price_ticks, lots)
+            await market.sleep(2)
+            seen[market.name] = (market.position_lots, market.cash_ticks, order.status)
+
+        return run_
+
+    agents = [("seller", agent(Side.SELL, 99_000, 5)), ("buyer", agent(Side.BUY, 101_000, 3))]
+    opening = replace(BTC, sessions=((0, SessionState.PRE_OPEN), (1_000 * MS, SessionState.CONTINUOUS)))
+    with world(agents, instrument=opening) as simulation:
+        events = run(simulation, 3)
+        assert simulation.engine.failures == []
+    traded = [event.tick.trades_total for event in events if event.tick is not None]
+    assert traded == [1] and events[-1].window == 20
+    assert seen["buyer"] == (3, -3 * 100_000, OrderStatus.FILLED)
+    assert seen["seller"] == (-3, 3 * 100_000, OrderStatus.PARTIALLY_FILLED)
+
+
+def test_an_agent_sees_the_session_before_the_first_tick() -> None:
+    """What the market's tick shows at the start is the session of that time of day."""
+    seen: list[SessionState] = []
+
+    async def watcher(market: Market, _: Any) -> None:
+        seen.append(market.tick.session_state)
+        await market.next_tick()
+        seen.append(market.tick.session_state)
+
+    opening = replace(BTC, sessions=((0, SessionState.PRE_OPEN), (1_000 * MS, SessionState.CONTINUOUS)))
+    with world([("watcher", watcher)], instrument=opening) as simulation:
+        run(simulation, 3)
+    assert seen == [SessionState.PRE_OPEN, SessionState.CONTINUOUS]

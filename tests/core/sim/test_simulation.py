@@ -1,9 +1,10 @@
 """The default scenario in process: the same tape for the same seed, and agents that do what they are named for."""
 
 import hashlib
+from dataclasses import replace
 
 from marksim.core.sim.simulation import Simulation
-from marksim.core.types import ExecutionKind, TimeInForce
+from marksim.core.types import ExecutionKind, SessionState, TimeInForce
 from marksim.scenario import load_scenario
 from tests.core.book.commands import BTC, batch, buy
 
@@ -100,3 +101,39 @@ def test_an_order_expires_where_no_agent_is_awake() -> None:
     (window,) = simulation.run(100_000)
     assert (window.window, window.output.executions["kind"].tolist()) == (24, [ExecutionKind.EXPIRED])
     assert window.output.executions["time_ns"].tolist() == [1_234]
+
+
+SESSIONS = (
+    "instruments.BTC/USD.sessions=[{at: '00:00', state: pre_open}, {at: '00:00:20', state: opening_auction},"
+    " {at: '00:00:30', state: continuous}, {at: '00:01:30', state: closing_auction}, {at: '00:01:40', state: closed}]"
+)
+
+
+def test_agents_live_through_a_trading_day() -> None:
+    """They are not told what they may send when, and are refused at times; nothing breaks, and the sums stay right.
+
+    Before the first auction there is nothing that a tick could show.
+    """
+    simulation, start_ns = _simulate([SESSIONS], 5)
+    ticks = [outcome.tick for outcome in simulation.run(start_ns + 120 * 10**9)]
+    states = [tick.session_state.name for tick in ticks if tick is not None]
+    assert list(dict.fromkeys(states)) == ["OPENING_AUCTION", "CONTINUOUS", "CLOSING_AUCTION", "CLOSED"]
+    auctions = [tick for tick in ticks if tick is not None and tick.session_state == SessionState.OPENING_AUCTION]
+    assert auctions and not any(tick.bid_quantity_lots or tick.ask_quantity_lots for tick in auctions)
+    assert simulation.engine.failures == []
+    tasks = simulation.engine._tasks.values()
+    for task in tasks:
+        task.account.learn(1 << 62)
+    assert sum(task.account.position_lots for task in tasks) == 0 == sum(task.account.cash_ticks for task in tasks)
+    assert any(task.account.position_lots for task in tasks)
+
+
+def test_a_session_changes_where_no_agent_is_awake() -> None:
+    """Each change is a window of its own, at its time, day after day."""
+    hour_ns = 3_600 * 10**9
+    traded = replace(BTC, sessions=((8 * hour_ns, SessionState.CONTINUOUS), (17 * hour_ns, SessionState.CLOSED)))
+    simulation = Simulation([traded], [], seed=1, start_ns=12 * hour_ns, lookahead_ns=50_000_000)
+    windows = list(simulation.run(48 * hour_ns))
+    states = [window.output.executions["session_state"].tolist() for window in windows]
+    assert states == [[SessionState.CLOSED], [SessionState.CONTINUOUS], [SessionState.CLOSED]]
+    assert [window.tick.time_ns // hour_ns for window in windows if window.tick] == [17, 32, 41]

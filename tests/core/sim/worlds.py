@@ -28,6 +28,7 @@ def world(
     order_ms: int = 20,
     feed_ms: int = 30,
     seed: int = 1,
+    instrument: Instrument = BTC,
 ) -> Iterator[Simulation]:
     """A simulation of these agents; their types are known only inside."""
     types = {name: AgentType(Nothing, run) for name, run in agents}
@@ -36,7 +37,7 @@ def world(
         for account, (name, _) in enumerate(agents, start=1)
     ]
     with patch.dict(AGENT_TYPES, types):
-        simulation = Simulation([BTC], specs, seed=seed, start_ns=0, lookahead_ns=50 * MS)
+        simulation = Simulation([instrument], specs, seed=seed, start_ns=0, lookahead_ns=50 * MS)
         try:
             yield simulation
         finally:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from marksim.core.agents.bounds import Amount, Positive, Whole
 from marksim.core.agents.market import Market
+from marksim.core.agents.session import is_trading
 from marksim.core.types import Side
 
 
@@ -29,6 +30,8 @@ async def informed(market: Market, p: Informed) -> None:
     rng = market.rng
     while True:
         await market.sleep(float(rng.exponential(p.interval_s)))
+        if not is_trading(market):
+            continue
         value = market.fundamental_ticks(p.value_sd_ticks, p.value_half_life_s) + p.noise_ticks * float(
             rng.standard_normal()
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from marksim.core.agents.bounds import Amount, Count, FewTimes, Positive
 from marksim.core.agents.market import Market, Order
+from marksim.core.agents.session import takes_orders
 from marksim.core.types import Side
 
 
@@ -25,12 +26,17 @@ class MarketMaker:
 
 
 async def market_maker(market: Market, p: MarketMaker) -> None:
-    """Every `requote_s` on average, replace those quotes that are no longer where they should be."""
+    """Every `requote_s` on average, replace those quotes that are no longer where they should be.
+
+    Where no orders are taken it keeps its quotes: a cancelled one could not be replaced.
+    """
     quotes: dict[tuple[Side, int], Order] = {}
     previous_mid = _microprice(market)
     unrest = 0.0
     while True:
         await market.sleep(float(market.rng.exponential(p.requote_s)) + 0.02)
+        if not takes_orders(market):
+            continue
         mid = _microprice(market)
         unrest = 0.8 * unrest + 0.2 * abs(mid - previous_mid)
         previous_mid = mid

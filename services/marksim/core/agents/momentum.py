@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from marksim.core.agents.bounds import Amount, Count, Positive, Whole
 from marksim.core.agents.market import Market
+from marksim.core.agents.session import is_trading
 from marksim.core.types import NS_PER_S, Side
 
 
@@ -31,6 +32,8 @@ async def momentum(market: Market, p: Momentum) -> None:
         mid = _mid(market)
         fast += (mid - fast) * (1.0 - math.exp(-elapsed_s / p.fast_s))
         slow += (mid - slow) * (1.0 - math.exp(-elapsed_s / p.slow_s))
+        if not is_trading(market):
+            continue
         trend, position = fast - slow, market.position_lots
         if trend > p.threshold_ticks and position < p.max_position_lots:
             market.market(Side.BUY, p.size_lots)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from marksim.core.agents.bounds import Amount, Positive, Share, Whole
 from marksim.core.agents.market import Market, Order
+from marksim.core.agents.session import is_trading, takes_orders
 from marksim.core.types import Side
 
 
@@ -31,10 +32,17 @@ async def noise(market: Market, p: Noise) -> None:
     resting: deque[Order] = deque()
     while True:
         await market.sleep(float(rng.exponential(p.interval_s)))
+        trading = is_trading(market)
+        if not trading:
+            # What was refused lies behind older ones that rest, and must not push them out.
+            resting = deque(order for order in resting if not order.closed)
+            if not takes_orders(market):
+                continue
         side = Side.BUY if rng.random() < 0.5 else Side.SELL
         size = 1 + int(p.size_lots * min(50.0, float(rng.pareto(p.size_tail))))
         if rng.random() < p.market_share:
-            market.market(side, size)
+            if trading:
+                market.market(side, size)
             continue
         distance = p.nearest_ticks + int(p.distance_ticks * min(2_000.0, float(rng.pareto(p.distance_tail))))
         tick = market.tick

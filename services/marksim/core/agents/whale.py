@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from marksim.core.agents.bounds import Amount, Count, FewTimes, Positive, Whole
 from marksim.core.agents.market import Market
+from marksim.core.agents.session import is_trading
 from marksim.core.types import Side
 
 
@@ -20,7 +21,10 @@ class Whale:
 
 
 async def whale(market: Market, p: Whale) -> None:
-    """Pause, choose a side (back toward flat when it has a position), and trade a parent order child by child."""
+    """Pause, choose a side (back toward flat when it has a position), and trade a parent order child by child.
+
+    Outside continuous trading the next child waits.
+    """
     rng = market.rng
     pause_s = p.first_pause_s
     while True:
@@ -31,5 +35,7 @@ async def whale(market: Market, p: Whale) -> None:
             side = Side.SELL if market.position_lots > 0 else Side.BUY
         child_lots = max(1, p.parent_lots // p.children)
         for _ in range(p.children):
+            while not is_trading(market):
+                await market.next_tick()
             market.market(side, child_lots)
             await market.sleep(p.child_interval_s * (0.5 + float(rng.random())))

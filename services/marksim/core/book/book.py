@@ -4,13 +4,23 @@ from typing import Final
 
 import numpy as np
 
-from marksim.core.book import kernel
-from marksim.core.book.names import find_slot, rebuild_names
+from marksim.core.book import kernel, reading
+from marksim.core.book.names import rebuild_names
 from marksim.core.book.resting import DEFAULT_MAX_ORDERS, RESTING, OpenOrder, hash_state, open_orders
-from marksim.core.book.rules import rules_of
-from marksim.core.book.state import FIRST_ROWS, HEAPS, Memory, allocate, grow_heap, grow_orders, grown
+from marksim.core.book.rules import check_start, rules_of
+from marksim.core.book.schedule import change_after, state_at
+from marksim.core.book.state import FIRST_ROWS, HEAPS, Memory, allocate, grow_heap, grow_orders, grow_terms, grown
 from marksim.core.errors import InvalidInput
-from marksim.core.types import COMMAND, DEPTH, EXECUTION, BookOutput, Instrument, OrderType, Records, Side
+from marksim.core.types import (
+    COMMAND,
+    DEPTH,
+    EXECUTION,
+    BookOutput,
+    Instrument,
+    Records,
+    Session,
+    SessionState,
+)
 
 KEPT_ROWS: Final = 1 << 16
 """Rows of executions for which there is room at all times, once they were needed."""
@@ -21,14 +31,17 @@ EARLIEST_NS: Final = -(1 << 63) + 1
 class OrderBook:
     """A price-time priority book in compiled code; `reference.py` specifies its answers.
 
-    One writer at a time: no locks inside. Pools and buffers begin small and double when needed, up to `max_orders` resting
-    orders; then a limit order that may rest is rejected (BOOK_FULL). Raises InvalidInput for impossible limits.
+    One caller at a time, readers included: no locks inside. Pools and buffers begin small and double when needed, up to
+    `max_orders` resting orders; then one that may rest is rejected (BOOK_FULL). Raises InvalidInput for impossible limits.
     """
 
-    def __init__(self, instrument: Instrument, max_orders: int = DEFAULT_MAX_ORDERS) -> None:
+    def __init__(self, instrument: Instrument, max_orders: int = DEFAULT_MAX_ORDERS, start_ns: int = 0) -> None:
         self.instrument = instrument
-        self._max_orders = max_orders
-        self._memory: Memory = allocate(rules_of(instrument, max_orders))
+        self._rules = rules_of(instrument, max_orders)
+        check_start(start_ns)
+        self._memory: Memory = allocate(self._rules)
+        self._memory.counters["session"] = state_at(self._rules.sessions, start_ns)
+        self._schedule_after(start_ns)
 
     @property
     def sequence(self) -> int:
@@ -52,8 +65,8 @@ class OrderBook:
 
     @property
     def memory_bytes(self) -> int:
-        """Size of all arrays; of the ladder, the system holds only pages that were touched."""
-        return self._memory.nbytes
+        """Size of all arrays but the ladder, of which the system holds only pages that were touched."""
+        return self._memory.nbytes - self._memory.ladder_bytes
 
     @property
     def memory(self) -> Memory:
@@ -61,21 +74,45 @@ class OrderBook:
         return self._memory
 
     @property
-    def next_expiry_ns(self) -> int | None:
-        """When the next resting order expires; None where none does."""
-        if not self._memory.counters["expiries"][0]:
-            # Asked before every window, and nearly always so: ten times as fast as a call of the kernel.
-            return None
-        expiry = kernel.first_expiry(*self._memory.book, self._memory.depth)
-        return int(expiry) or None
+    def touched(self) -> tuple[int, int]:
+        """How many orders and levels commands have looked at so far, each look counted."""
+        counters = self._memory.counters
+        return int(counters["slots_touched"][0]), int(counters["levels_touched"][0])
 
-    def expires_before(self, time_ns: int) -> bool:
-        """Whether an order is due to expire before that time."""
-        expiry_ns = self.next_expiry_ns
-        return expiry_ns is not None and expiry_ns < time_ns
+    @property
+    def session_state(self) -> SessionState:
+        return SessionState(int(self._memory.counters["session"][0]))
+
+    @property
+    def session(self) -> Session:
+        """Where the book stands in its day, with what an auction would do now if one is on."""
+        state, volume = self.session_state, int(self._memory.counters["session_volume_lots"][0])
+        if state not in (SessionState.OPENING_AUCTION, SessionState.CLOSING_AUCTION):
+            return Session(state, volume)
+        return Session(state, volume, *reading.indicative(self._memory.counters))
+
+    @property
+    def next_due_ns(self) -> int | None:
+        """When something next happens by itself, an expiry or a session change; None where nothing does."""
+        counters = self._memory.counters
+        due = [int(counters["session_end_ns"][0]), int(counters["scheduled_ns"][0])]
+        if counters["expiries"][0]:
+            # Asked before every window, and seldom so: a call of the kernel takes ten times as long as this.
+            due.append(reading.first_expiry(self._memory.counters))
+        return min((time_ns for time_ns in due if time_ns), default=None)
+
+    def due_before(self, time_ns: int) -> bool:
+        """Whether anything happens by itself before that time."""
+        due_ns = self.next_due_ns
+        return due_ns is not None and due_ns < time_ns
 
     def apply(self, commands: Records, end_ns: int = EARLIEST_NS) -> BookOutput:
-        """Apply COMMAND rows in order, and let expire what is due before them, or before `end_ns`."""
+        """Apply COMMAND rows in order, and let happen what is due before them, or before `end_ns`."""
+        output = self.apply_in_place(commands, end_ns)
+        return BookOutput(_copy_of(output.executions), _copy_of(output.quotes), _copy_of(output.depth))
+
+    def apply_in_place(self, commands: Records, end_ns: int = EARLIEST_NS) -> BookOutput:
+        """The same without a copy: what it gives holds until the next call."""
         if commands.dtype != COMMAND:
             raise InvalidInput("commands: expected records of dtype COMMAND")
         flags = commands.flags
@@ -83,53 +120,31 @@ class OrderBook:
             # One compiled version is enough: decoded messages are read-only, slices may be strided.
             commands = commands.copy()
         memory = self._memory
-        done = -1
+        done, until_ns = -1, max(end_ns, EARLIEST_NS) - 1
         while True:
-            done, finished, executions, quotes, depth = kernel.apply_commands(
-                *memory.book,
-                commands,
-                done,
-                end_ns - 1,
-                memory.executions,
-                memory.quotes,
-                memory.depth,
-            )
+            done, finished, executions, quotes, depth = kernel.apply_commands(memory.counters, commands, done, until_ns)
             if finished:
                 break
             self._make_room(quotes)
-        output = BookOutput(
-            _copy_of(memory.executions, executions), _copy_of(memory.quotes, quotes), _copy_of(memory.depth, depth)
-        )
+        output = BookOutput(memory.executions[:executions], memory.quotes[:quotes], memory.depth[:depth])
         if len(memory.executions) > KEPT_ROWS >= executions:
-            # A sweep of long ago needs its memory no more.
-            memory.executions, memory.depth = np.zeros(FIRST_ROWS, EXECUTION), np.zeros(FIRST_ROWS, DEPTH)
+            # A sweep of long ago needs its memory no more; what is given out stays with whoever has it.
+            memory.put("executions", np.zeros(FIRST_ROWS, EXECUTION))
+            memory.put("depth", np.zeros(FIRST_ROWS, DEPTH))
         return output
 
     def depth(self, levels: int | None = None) -> Records:
         """DEPTH rows of the best `levels` (None: all) of each side, bids best first, then asks best first."""
         memory = self._memory
-        most = ALL_LEVELS if levels is None else levels
-        rows = np.zeros(min(2 * max(most, 0), self.order_count), DEPTH)
-        count = kernel.write_depth(*memory.book, most, rows)
+        most = ALL_LEVELS if levels is None else max(levels, 0)
+        rows = np.zeros(min(2 * most, self.order_count), DEPTH)
+        count = reading.write_depth(memory.counters, rows, most)
         return rows[:count]
 
     def find(self, account: int, serial: int) -> OpenOrder | None:
         """The order of that name that rests or waits, if there is one."""
-        memory = self._memory
-        slot = find_slot(memory.orders, memory.names, account, serial)
-        if slot == 0:
-            return None
-        order = memory.orders[slot]
-        has_price = order["order_type"] != OrderType.STOP
-        return OpenOrder(
-            account=account,
-            serial=serial,
-            order_id=int(order["order_id"]),
-            side=Side(int(order["side"])),
-            price_ticks=int(order["level"]) + self.instrument.min_price_ticks if has_price else 0,
-            quantity_lots=int(order["quantity_lots"]),
-            leaves_lots=int(order["leaves_lots"]),
-        )
+        row = np.zeros(1, RESTING)
+        return open_orders(row)[0] if reading.find_order(self._memory.counters, account, serial, row) else None
 
     def open_orders(self, account: int) -> list[OpenOrder]:
         """All orders of an account that rest or wait, oldest first."""
@@ -140,36 +155,58 @@ class OrderBook:
         """RESTING rows in priority order, stops included."""
         memory = self._memory
         rows = np.zeros(self.order_count + self.stop_count, RESTING)
-        kernel.write_resting(*memory.book, rows)
+        reading.write_resting(memory.counters, rows, ALL_LEVELS, ALL_LEVELS, True)
         return rows
 
+    def by_order(self, levels: int, most: int) -> Records:
+        """RESTING rows of the first `most` orders of the best `levels` of each side, in priority order."""
+        levels, most = max(levels, 0), max(most, 0)
+        rows = np.zeros(min(2 * levels * most, self.order_count), RESTING)
+        count = reading.write_resting(self._memory.counters, rows, levels, most, False)
+        return rows[:count]
+
     def state_hash(self) -> str:
-        """Hex; equal in two books exactly when they will answer alike for ever."""
+        """Hex; equal in two books of one instrument and size exactly when they will answer alike for ever."""
         counters = self._memory.counters[0]
-        names = ("sequence", "last_order_id", "time_ns", "bid_price_ticks", "ask_price_ticks", "last_price_ticks")
+        names = (
+            *("sequence", "last_order_id", "time_ns", "bid_price_ticks", "ask_price_ticks", "last_price_ticks", "session"),
+            *("session_end_ns", "session_volume_lots", "reference_price_ticks", "scheduled_ns"),
+        )
         return hash_state(self.resting(), (int(counters[name]) for name in names))
 
     def _make_room(self, quotes: int) -> None:
         """Double what the command before which the kernel stopped lacks."""
         memory = self._memory
         if quotes == len(memory.quotes):
-            memory.quotes = grown(memory.quotes, quotes + 1)
+            memory.put("quotes", grown(memory.quotes, quotes + 1))
             return
         counters = memory.counters[0]
+        if counters["scheduled_ns"] and not counters["scheduled_state"]:
+            self._schedule_after(int(counters["scheduled_ns"]))
+            return
+        if counters["full_terms"]:
+            grow_terms(memory)
+            counters["full_terms"] = 0
+            return
         if counters["full_heap"]:
             grow_heap(memory, HEAPS[counters["full_heap"] - 1])
             counters["full_heap"] = 0
             return
         if not counters["needed_executions"]:
-            grow_orders(memory, min(2 * self.capacity, self._max_orders))
-            rebuild_names(memory.orders, memory.names)
+            grow_orders(memory, min(2 * self.capacity, self._rules.max_orders))
+            rebuild_names(memory.counters)
             return
         if counters["needed_executions"] > len(memory.executions):
-            memory.executions = grown(memory.executions, int(counters["needed_executions"]))
+            memory.put("executions", grown(memory.executions, int(counters["needed_executions"])))
         if counters["needed_depth"] > len(memory.depth):
-            memory.depth = grown(memory.depth, int(counters["needed_depth"]))
+            memory.put("depth", grown(memory.depth, int(counters["needed_depth"])))
+
+    def _schedule_after(self, time_ns: int) -> None:
+        """Tell the kernel of the next session change by the instrument's own times."""
+        at_ns, state = change_after(self._rules.sessions, time_ns)
+        self._memory.counters["scheduled_ns"], self._memory.counters["scheduled_state"] = at_ns, state
 
 
-def _copy_of(rows: Records, count: int) -> Records:
-    """The first rows as an array of their own; through bytes, as NumPy copies records field by field, ten times slower."""
-    return np.ndarray((count,), rows.dtype, bytearray(rows[:count].tobytes()))
+def _copy_of(rows: Records) -> Records:
+    """The rows as an array of their own; through bytes, as NumPy copies records field by field, ten times slower."""
+    return np.ndarray((len(rows),), rows.dtype, bytearray(rows.tobytes()))

@@ -1,13 +1,15 @@
 """How the book's functions are compiled, and kept on disk.
 
 They call each other across the files of this folder, and Numba compiles what is called into its caller. So what is kept
-belongs to the content of all files here; Numba's own stamp is of the caller's file alone.
+belongs to the content of all files here and of core/types.py; Numba's own stamp is of the caller's file alone.
 
 With NUMBA_DISABLE_JIT=1 they run as the Python that they are, so that the tests judge the source without the compiler.
 """
 
 import hashlib
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache, wraps
 from inspect import signature
 from pathlib import Path
@@ -23,28 +25,48 @@ from numba.core.caching import (
     UserWideCacheLocator,
 )
 
+from marksim.core import types
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 INTERPRETED: Final = bool(config.DISABLE_JIT)  # type: ignore[attr-defined]  # set from the environment
+
+OF_CONTENT: Final = re.compile(r"-([0-9a-f]{12})\.py\d")
+"""In the name of a file of the cache."""
 
 if INTERPRETED:
     # Compiled integers wrap without a word; so must NumPy's.
     np.seterr(over="ignore")
 
 
+TYPES: Final = Path(types.__file__)
+"""Records and numbers that are compiled in, and stand in no folder of kernels."""
+
+
 @lru_cache
 def stamp_of(folder: Path) -> tuple[tuple[str, str], ...]:
-    """Name and SHA-256 of each Python file in a folder."""
-    return tuple((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in sorted(folder.glob("*.py")))
+    """Name and SHA-256 of each Python file in a folder and of the types, and whether indices are checked."""
+    paths = [*sorted(folder.glob("*.py")), TYPES]
+    contents = tuple((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths)
+    return *contents, ("boundscheck", str(config.BOUNDSCHECK))  # type: ignore[attr-defined]
 
 
 class FolderStamp:
-    """Mixed into one of Numba's locators: valid for this content of the whole folder."""
+    """Mixed into one of Numba's locators: valid for this content of the whole folder.
+
+    The content is in the names of the files, too: Numba writes its index before what that names, and a process that comes in
+    between would run the machine code of another version.
+    """
 
     _py_file: str
+    _lineno: int
 
     def get_source_stamp(self) -> object:
         return stamp_of(Path(self._py_file).parent)
+
+    def get_disambiguator(self) -> str:
+        content = hashlib.sha256(repr(self.get_source_stamp()).encode()).hexdigest()
+        return f"{self._lineno}-{content[:12]}"
 
 
 class _Named(FolderStamp, UserProvidedCacheLocator):
@@ -66,19 +88,44 @@ class _Kept(CompileResultCacheImpl):
 class _Cache(FunctionCache):
     _impl_class = _Kept
 
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep it, and nothing of another content of the folder."""
+        super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+        content = self._impl.locator.get_disambiguator().rpartition("-")[2]
+        for path in Path(self.cache_path).iterdir():
+            named = OF_CONTENT.search(path.name)
+            if named and named[1] != content:
+                path.unlink(missing_ok=True)
+
 
 def compiled(function: F) -> F:
-    """Compile on first use, without the interpreter lock, kept on disk.
+    """Compile into whoever calls it, without the interpreter lock.
 
-    Nothing is allocated in compiled code, so Numba's reference counts (atomic, one pair an array and call) are left out.
+    What runs for every command must not be a call: that costs a fifth of the speed. Nothing is allocated in compiled code,
+    so Numba's reference counts (atomic, one pair an array and call) are left out.
     """
+    return _interpreted(function) if INTERPRETED else _dispatcher(function, forceinline=True)
+
+
+def compiled_apart(function: F) -> F:
+    """The same for what is called seldom, or from several places: compiled once, and called."""
+    return _interpreted(function) if INTERPRETED else _dispatcher(function)
+
+
+def kernel(function: F) -> F:
+    """The same for what Python calls: kept on disk, with all that is compiled into it."""
     if INTERPRETED:
         return _interpreted(function)
-    options: dict[str, Any] = {"nogil": True, "_nrt": False}
-    dispatcher = njit(**options)(function)
-    # What cache=True does, with our stamp.
-    dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]  # noqa: SLF001
+    dispatcher: Any = _dispatcher(function)
+    with suppress(RuntimeError):
+        # What cache=True does, with our stamp. Where no folder can be written to, each process compiles for itself.
+        dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]  # noqa: SLF001
     return cast(F, dispatcher)
+
+
+def _dispatcher(function: F, **more: Any) -> F:
+    options: dict[str, Any] = {"nogil": True, "_nrt": False, **more}
+    return cast(F, njit(**options)(function))
 
 
 def _interpreted(function: F) -> F:

@@ -1,7 +1,8 @@
 """Whether the book takes a command: the checks in the order that `reference.py` states."""
 
 from marksim.core.book.compiled import compiled
-from marksim.core.book.names import find_slot
+from marksim.core.book.names import find_hashed, find_slot
+from marksim.core.book.queues import price_at, refills_of
 from marksim.core.book.rules import MAX_ICEBERG_PARTS, MAX_REFILLS
 from marksim.core.book.taking import takes_at
 from marksim.core.book.words import (
@@ -9,11 +10,15 @@ from marksim.core.book.words import (
     BELOW_MIN_NOTIONAL,
     BOOK_FULL,
     BUY,
+    CLOSED,
+    CONTINUOUS,
     DECREMENT,
     DUPLICATE_ORDER_ID,
     FOK,
     GTC,
     GTD,
+    HALT,
+    HALTED,
     HAS_EXPIRED,
     INVALID_PRICE,
     INVALID_QUANTITY,
@@ -22,6 +27,9 @@ from marksim.core.book.words import (
     IOC,
     LIMIT,
     MARKET,
+    MARKET_CLOSED,
+    OPENING_AUCTION,
+    PRE_OPEN,
     PRICE_BAND,
     SELL,
     SLIDE,
@@ -32,13 +40,16 @@ from marksim.core.book.words import (
     WOULD_TAKE,
     Book,
     Row,
+    int64,
 )
 
 
 @compiled
 def may_rest(command: Row) -> bool:
-    """Whether a new order may stay: it rests, or waits for its stop price."""
-    return is_stop(command) or bool(command.order_type == LIMIT and command.time_in_force not in (IOC, FOK))
+    """Whether a new order may stay: it rests, or waits for its stop price or for an auction."""
+    if is_stop(command) or command.time_in_force == AT_THE_OPEN:
+        return True
+    return bool(command.order_type == LIMIT and command.time_in_force not in (IOC, FOK))
 
 
 @compiled
@@ -51,7 +62,7 @@ def is_stop(order: Row) -> bool:
 def why_not_its_terms(command: Row) -> int:
     """The first check of a new order's terms that fails, or UNSPECIFIED."""
     kind, life, post_only = command.order_type, command.time_in_force, command.post_only
-    if kind == 0 or kind > STOP_LIMIT or life == AT_THE_OPEN:
+    if kind == 0 or kind > STOP_LIMIT:
         return UNSUPPORTED
     if life > AT_THE_OPEN or post_only > SLIDE or command.self_trade_prevention > DECREMENT:
         return INVALID_TERMS
@@ -59,14 +70,34 @@ def why_not_its_terms(command: Row) -> int:
         return INVALID_TERMS
     if (kind == MARKET and life in (GTC, GTD)) or (kind == STOP and life in (IOC, FOK)):
         return INVALID_TERMS
-    immediate = life in (IOC, FOK)
-    if command.display_lots != 0 and (immediate or kind != LIMIT):
+    # It shows a part, or does not take, only where it rests at once.
+    stays = kind == LIMIT and life not in (IOC, FOK, AT_THE_OPEN)
+    if not stays and (command.display_lots != 0 or post_only != 0):
         return INVALID_TERMS
-    if post_only != 0 and (immediate or kind != LIMIT or command.min_quantity_lots != 0):
+    if command.min_quantity_lots != 0 and (post_only != 0 or life == AT_THE_OPEN):
+        return INVALID_TERMS
+    if is_stop(command) and life == AT_THE_OPEN:
         return INVALID_TERMS
     if is_stop(command):
         return INVALID_TERMS if command.min_quantity_lots != 0 else UNSPECIFIED
     return INVALID_TERMS if command.stop_price_ticks != 0 else UNSPECIFIED
+
+
+@compiled
+def why_not_now(book: Book, command: Row) -> int:
+    """MARKET_CLOSED where the session does not take a new order, or UNSPECIFIED."""
+    session, life = book.state.session, command.time_in_force
+    if life == AT_THE_OPEN:
+        return UNSPECIFIED if session in (PRE_OPEN, OPENING_AUCTION) else MARKET_CLOSED
+    if session == CONTINUOUS:
+        return UNSPECIFIED
+    if session in (HALTED, CLOSED):
+        return MARKET_CLOSED
+    if is_stop(command):
+        return UNSPECIFIED
+    if command.order_type == MARKET or life in (IOC, FOK):
+        return MARKET_CLOSED
+    return MARKET_CLOSED if command.post_only != 0 or command.min_quantity_lots != 0 else UNSPECIFIED
 
 
 @compiled
@@ -78,12 +109,18 @@ def parts_fit(quantity: int, smallest: int, display: int) -> bool:
 
 
 @compiled
-def why_not_its_price(book: Book, side: int, price: int, slid: int, quantity: int, post_only: int) -> int:
-    """The first check of a limit price that fails, or UNSPECIFIED."""
+def why_not_its_price(book: Book, side: int, price: int, slid: int, quantity: int, post_only: int, banded: bool) -> int:
+    """The first check of a limit price that fails, or UNSPECIFIED. `banded`: it is new, and may be refused for the bands."""
     state = book.state
     if price <= 0:
         return INVALID_PRICE
     if price < state.min_price_ticks or price > state.max_price_ticks:
+        return PRICE_BAND
+    if (
+        banded
+        and state.band_action != HALT
+        and (price > state.upper_edge_ticks if side == BUY else price < state.lower_edge_ticks)
+    ):
         return PRICE_BAND
     if post_only != 0 and takes_at(book, side, slid):
         return WOULD_TAKE
@@ -111,10 +148,12 @@ def why_no_room(book: Book, command: Row) -> int:
 
 
 @compiled
-def why_not(book: Book, command: Row, slid: int) -> int:
+def why_not(book: Book, command: Row, slid: int, hashed: int) -> int:
     """The first check of a new order that fails, or UNSPECIFIED."""
     state = book.state
     reason = why_not_its_terms(command)
+    if reason == UNSPECIFIED:
+        reason = why_not_now(book, command)
     if reason != UNSPECIFIED:
         return reason
     if command.side not in (BUY, SELL):
@@ -125,7 +164,8 @@ def why_not(book: Book, command: Row, slid: int) -> int:
     if not parts_fit(quantity, command.min_quantity_lots, command.display_lots):
         return INVALID_QUANTITY
     if command.order_type in (LIMIT, STOP_LIMIT):
-        reason = why_not_its_price(book, command.side, price, slid, quantity, command.post_only)
+        banded = command.order_type == LIMIT
+        reason = why_not_its_price(book, command.side, price, slid, quantity, command.post_only, banded)
         if reason != UNSPECIFIED:
             return reason
     elif price != 0:
@@ -136,7 +176,7 @@ def why_not(book: Book, command: Row, slid: int) -> int:
             return reason
     if command.time_in_force == GTD and command.expire_time_ns <= command.time_ns:
         return HAS_EXPIRED
-    if find_slot(book.orders, book.names, command.account, command.serial) != 0:
+    if find_hashed(book, command.account, command.serial, hashed) != 0:
         return DUPLICATE_ORDER_ID
     return why_no_room(book, command)
 
@@ -153,19 +193,24 @@ def why_not_amend(book: Book, command: Row, order: Row, price: int, slid: int, q
         return INVALID_TERMS
     if command.post_only != 0 and is_stop(order):
         return INVALID_TERMS
+    if state.session in (HALTED, CLOSED) or (state.session != CONTINUOUS and command.post_only != 0):
+        return MARKET_CLOSED
+    terms = book.terms[order.terms]
+    display = terms.display_lots
     if quantity < state.min_quantity_lots or quantity > state.max_quantity_lots:
         return INVALID_QUANTITY
-    if order.display_lots != 0 and quantity > MAX_ICEBERG_PARTS * order.display_lots:
+    if display != 0 and quantity > MAX_ICEBERG_PARTS * display:
         return INVALID_QUANTITY
-    if order.order_type == STOP:
+    if order.order_type in (STOP, MARKET):
         if command.price_ticks != 0:
             return INVALID_PRICE
     else:
-        reason = why_not_its_price(book, order.side, price, slid, quantity, command.post_only)
+        banded = order.order_type == LIMIT and price != price_at(book, int64(order.level))
+        reason = why_not_its_price(book, order.side, price, slid, quantity, command.post_only, banded)
         if reason != UNSPECIFIED:
             return reason
-    if order.display_lots != 0 and state.refills + quantity // order.display_lots > MAX_REFILLS:
+    if display != 0 and state.refills - refills_of(terms) + quantity // display > MAX_REFILLS:
         return BOOK_FULL
-    if command.serial != command.target_serial and find_slot(book.orders, book.names, command.account, command.serial) != 0:
+    if command.serial != command.target_serial and find_slot(book, command.account, command.serial) != 0:
         return DUPLICATE_ORDER_ID
     return UNSPECIFIED

@@ -51,6 +51,6 @@ _AFTER: Final = {(step.before, step.event, step.left, step.waits): step.after fo
 def next_status(status: OrderStatus, event: ExecutionKind, left: bool, waits: bool = False) -> OrderStatus:
     """The status after an event of the order's own; raises KeyError for one that cannot happen then.
 
-    A refused change (CANCEL_REJECTED) is no event of the order: it stays as it is.
+    A refused change (CANCEL_REJECTED) is no event of the order: it stays as it is. Nor is a change of the session.
     """
     return _AFTER[status, event, left, waits]

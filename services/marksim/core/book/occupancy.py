@@ -6,7 +6,7 @@ Bit i of tier 0 says that level i has orders; bit i of tier n+1 says that word i
 import numpy as np
 
 from marksim.core.book.compiled import compiled
-from marksim.core.book.words import ONE, WORD, ZERO, Book, Index, int64, leading_zeros, trailing_zeros
+from marksim.core.book.words import NO_LEVEL, ONE, WORD, ZERO, Book, Index, int64, leading_zeros, trailing_zeros
 
 
 @compiled
@@ -36,8 +36,15 @@ def clear_bit(book: Book, index: Index) -> None:
 
 @compiled
 def next_level(book: Book, index: Index) -> Index:
-    """The lowest occupied level above `index`, or -1."""
-    index += 1
+    """The next worse occupied level of the same side, or NO_LEVEL."""
+    following = next_bit(book, index + 1)
+    # Behind the worst bid come the asks.
+    return NO_LEVEL if index < book.state.span <= following else following
+
+
+@compiled
+def next_bit(book: Book, index: Index) -> Index:
+    """The first occupied level from there on, or NO_LEVEL."""
     bits = book.bitmap[index >> 6] >> (np.uint64(index) & WORD)
     if bits != ZERO:
         return index + int64(trailing_zeros(bits))
@@ -47,12 +54,12 @@ def next_level(book: Book, index: Index) -> Index:
         index = (index >> 6) + 1
         word = book.state.tier2 + (index >> 6)
         if word >= book.state.tier_end:
-            return -1
+            return int64(NO_LEVEL)
         bits = book.bitmap[word] >> (np.uint64(index) & WORD)
         while bits == ZERO:
             word += 1
             if word == book.state.tier_end:
-                return -1
+                return int64(NO_LEVEL)
             index = (word - book.state.tier2) << 6
             bits = book.bitmap[word]
         index = (index + int64(trailing_zeros(bits))) << 6
@@ -63,27 +70,19 @@ def next_level(book: Book, index: Index) -> Index:
 
 @compiled
 def previous_level(book: Book, index: Index) -> Index:
-    """The highest occupied level below `index`, or -1."""
+    """The next better occupied level of the same side, which there is."""
     index -= 1
-    if index < 0:
-        return -1
     bits = book.bitmap[index >> 6] << (WORD - (np.uint64(index) & WORD))
     if bits != ZERO:
         return index - int64(leading_zeros(bits))
     index = (index >> 6) - 1
-    if index < 0:
-        return -1
     bits = book.bitmap[book.state.tier1 + (index >> 6)] << (WORD - (np.uint64(index) & WORD))
     if bits == ZERO:
         index = (index >> 6) - 1
-        if index < 0:
-            return -1
         word = book.state.tier2 + (index >> 6)
         bits = book.bitmap[word] << (WORD - (np.uint64(index) & WORD))
         while bits == ZERO:
             word -= 1
-            if word < book.state.tier2:
-                return -1
             index = ((word - book.state.tier2) << 6) + 63
             bits = book.bitmap[word]
         index = ((index - int64(leading_zeros(bits))) << 6) + 63

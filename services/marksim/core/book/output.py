@@ -1,7 +1,8 @@
 """Rows of what happened: executions, levels, quotes."""
 
 from marksim.core.book.compiled import compiled
-from marksim.core.book.words import BUY, CANCELLED, REJECTED, SELL, Book, Index, Row
+from marksim.core.book.queues import price_at
+from marksim.core.book.words import BUY, CANCELLED, CONTINUOUS, NO_LEVEL, NONE, REJECTED, SELL, Book, Index, Row, int64
 
 
 @compiled
@@ -37,6 +38,7 @@ def add_execution(
     row.kind = kind
     row.reason = reason
     row.side = side
+    row.session_state = 0
     return row
 
 
@@ -44,16 +46,25 @@ def add_execution(
 def tell(book: Book, kind: int, reason: int, order: Row, price: int, quantity: int) -> Row:
     """The next execution, of an order as it is now."""
     return add_execution(
-        book, kind, reason, order.account, order.serial, order.order_id, order.side, price, quantity, order.leaves_lots
+        book,
+        kind,
+        reason,
+        order.account,
+        order.serial,
+        order.order_id,
+        int64(order.side),
+        price,
+        quantity,
+        order.leaves_lots,
     )
 
 
 @compiled
 def reject(book: Book, command: Row, reason: int) -> None:
     """Say why a command has no effect."""
-    side = command.side if command.side in (BUY, SELL) else 0
+    side = int64(command.side) if command.side in (BUY, SELL) else NONE
     price, quantity = command.price_ticks, command.quantity_lots
-    add_execution(book, REJECTED, reason, command.account, command.serial, 0, side, price, quantity, 0)
+    add_execution(book, REJECTED, reason, command.account, command.serial, NONE, side, price, quantity, NONE)
 
 
 @compiled
@@ -64,34 +75,38 @@ def take_off(book: Book, order: Row, price: int, quantity: int, reason: int) -> 
 
 
 @compiled
-def write_level(book: Book, at: int, index: Index, side: int) -> None:
-    """Write the present state of a level into row `at`."""
-    row = book.depth[at]
+def write_level(book: Book, row: Row, index: Index) -> None:
+    """Write the present state of a level into a row of depth."""
+    level = book.levels[index]
     row.sequence = book.state.sequence
     row.time_ns = book.state.time_ns
-    row.price_ticks = index + book.state.min_price_ticks
-    row.quantity_lots = book.levels[index].quantity_lots
-    row.order_count = book.levels[index].order_count
-    row.side = side
+    row.price_ticks = price_at(book, index)
+    row.quantity_lots = level.quantity_lots
+    row.order_count = level.order_count
+    row.side = BUY if index < book.state.span else SELL
 
 
 @compiled
-def add_depth(book: Book, index: Index, side: int) -> None:
+def add_depth(book: Book, index: Index) -> None:
     """Write the next row of depth: a level that changed."""
-    write_level(book, book.state.depth, index, side)
+    write_level(book, book.depth[book.state.depth], index)
     book.state.depth += 1
 
 
 @compiled
 def add_quote(book: Book) -> None:
-    """Write a quote if best price or size differ from the last one; an empty side keeps its last quoted price."""
+    """Write a quote if best price or size differ from the last one.
+
+    A side that is empty, and both outside continuous trading, keep their last quoted price, with size 0.
+    """
     state, levels = book.state, book.levels
-    bid_price, bid_quantity = state.bid_price_ticks, 0
-    if state.best_bid >= 0:
-        bid_price, bid_quantity = state.best_bid + state.min_price_ticks, levels[state.best_bid].quantity_lots
-    ask_price, ask_quantity = state.ask_price_ticks, 0
-    if state.best_ask >= 0:
-        ask_price, ask_quantity = state.best_ask + state.min_price_ticks, levels[state.best_ask].quantity_lots
+    bid_price, bid_quantity = int64(state.bid_price_ticks), int64(0)
+    ask_price, ask_quantity = int64(state.ask_price_ticks), int64(0)
+    if state.session == CONTINUOUS:
+        if state.best_bid != NO_LEVEL:
+            bid_price, bid_quantity = price_at(book, int64(state.best_bid)), int64(levels[state.best_bid].quantity_lots)
+        if state.best_ask != NO_LEVEL:
+            ask_price, ask_quantity = price_at(book, int64(state.best_ask)), int64(levels[state.best_ask].quantity_lots)
     if (
         bid_price == state.bid_price_ticks
         and bid_quantity == state.bid_quantity_lots

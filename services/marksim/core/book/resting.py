@@ -30,7 +30,9 @@ RESTING: Final = np.dtype(
 )
 """One order. Priority order is bids best first, then asks best first, oldest first in a level, then stops, oldest first.
 
-order_type is LIMIT of all that rest; time_in_force and self_trade_prevention are of stops, for when they are triggered.
+order_type is LIMIT of all that rest, but MARKET of a market order that waits at the end of the bands for the opening.
+time_in_force is that of stops, for when they are triggered, and AT_THE_OPEN of what rests until the opening; else 0.
+self_trade_prevention is of stops alone.
 """
 
 _SHOWN: Final = ("account", "serial", "order_id", "price_ticks", "quantity_lots", "leaves_lots", "side")

@@ -6,13 +6,18 @@ from typing import Final
 
 from marksim.core.book.resting import LARGEST_MAX_ORDERS
 from marksim.core.errors import InvalidInput
-from marksim.core.types import MAX_PRICE_TICKS, MAX_QUANTITY_LOTS, Instrument
+from marksim.core.types import MAX_PRICE_TICKS, MAX_QUANTITY_LOTS, NS_PER_MINUTE, BandAction, Instrument, SessionState
 
 MAX_NOTIONAL: Final = (1 << 63) - 1
 MAX_ICEBERG_PARTS: Final = 100
 """An iceberg's quantity is at most so many times what it displays."""
 MAX_REFILLS: Final = 100_000
 """Refills that all icebergs of a book may have to come: each is two rows of a sweep, and all of them fit one message."""
+NS_PER_DAY: Final = 24 * 60 * NS_PER_MINUTE
+LONGEST_NS: Final = 1 << 62
+"""Of a halt or auction: 146 years."""
+MILLION: Final = 1_000_000
+LAST_NS: Final = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,12 @@ class Rules:
     stop_trigger: int
     reference_price_ticks: int
     max_orders: int
+    static_band_ppm: int = 0
+    dynamic_band_ppm: int = 0
+    band_action: int = 0
+    halt_ns: int = 0
+    auction_ns: int = 0
+    sessions: tuple[tuple[int, SessionState], ...] = ()
 
 
 def rules_of(instrument: Instrument, max_orders: int) -> Rules:
@@ -49,6 +60,8 @@ def rules_of(instrument: Instrument, max_orders: int) -> Rules:
     protection = instrument.market_protection_ticks
     if not 0 <= protection <= MAX_PRICE_TICKS:
         raise InvalidInput(f"{name}: market_protection_ticks {protection} is not within 0..{MAX_PRICE_TICKS}")
+    _check_bands(instrument)
+    _check_sessions(instrument)
     return Rules(
         min_price_ticks=low,
         max_price_ticks=high,
@@ -59,4 +72,38 @@ def rules_of(instrument: Instrument, max_orders: int) -> Rules:
         stop_trigger=instrument.stop_trigger,
         reference_price_ticks=instrument.reference_price_ticks,
         max_orders=max_orders,
+        static_band_ppm=instrument.static_band_ppm,
+        dynamic_band_ppm=instrument.dynamic_band_ppm,
+        band_action=instrument.band_action,
+        halt_ns=instrument.halt_ns,
+        auction_ns=instrument.auction_ns,
+        sessions=tuple((at_ns, SessionState(state)) for at_ns, state in instrument.sessions),
     )
+
+
+def check_start(start_ns: int) -> None:
+    """Raise InvalidInput for a start before the epoch: to the book 0 is no time."""
+    if not 0 <= start_ns <= LAST_NS:
+        raise InvalidInput(f"start_ns {start_ns} is not within 0..{LAST_NS}")
+
+
+def _check_bands(instrument: Instrument) -> None:
+    name = instrument.symbol
+    for field in ("static_band_ppm", "dynamic_band_ppm"):
+        if not 0 <= getattr(instrument, field) <= MILLION:
+            raise InvalidInput(f"{name}: {field} {getattr(instrument, field)} is not within 0..{MILLION}")
+    if instrument.band_action not in set(BandAction):
+        raise InvalidInput(f"{name}: band_action {instrument.band_action} is none that there is")
+    for field in ("halt_ns", "auction_ns"):
+        if not 0 <= getattr(instrument, field) <= LONGEST_NS:
+            raise InvalidInput(f"{name}: {field} {getattr(instrument, field)} is not within 0..{LONGEST_NS}")
+
+
+def _check_sessions(instrument: Instrument) -> None:
+    name, last_ns = instrument.symbol, -1
+    for at_ns, state in instrument.sessions:
+        if not last_ns < at_ns < NS_PER_DAY:
+            raise InvalidInput(f"{name}: sessions are not in order of the times of one day: {at_ns} after {last_ns}")
+        if state not in set(SessionState) - {SessionState.UNSPECIFIED}:
+            raise InvalidInput(f"{name}: sessions has {state}, which is no session state")
+        last_ns = at_ns

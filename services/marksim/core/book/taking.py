@@ -1,12 +1,22 @@
 """What an order meets on the other side: how far it goes, whether enough is there, and its trades.
 
-The order that takes stands in a slot of its own that is in no queue: a new one in slot 0, an amended one in the one it has.
+The order that takes stands in a slot of its own that is in no queue.
 """
 
-from marksim.core.book.compiled import compiled
-from marksim.core.book.occupancy import next_level, previous_level
+from marksim.core.book.compiled import compiled, compiled_apart
+from marksim.core.book.occupancy import next_level
 from marksim.core.book.output import add_depth, take_off, tell
-from marksim.core.book.queues import leave_queue, refill, release_slot, shrink
+from marksim.core.book.queues import (
+    best_of_other,
+    group_of,
+    leave_queue,
+    other_index,
+    price_at,
+    refill,
+    release_slot,
+    shown_lots,
+    shrink,
+)
 from marksim.core.book.words import (
     BUY,
     CANCEL_BOTH,
@@ -16,14 +26,15 @@ from marksim.core.book.words import (
     DECREMENT,
     FOK,
     FOK_NOT_FILLED,
+    HALT,
     IOC,
     IOC_REMAINDER,
     MIN_QUANTITY,
+    NO_LEVEL,
     NO_LIQUIDITY,
     PRICE_BAND,
     REFILLED,
     SELF_TRADE,
-    SELL,
     SLIDE,
     TRADED,
     UNSPECIFIED,
@@ -37,10 +48,7 @@ from marksim.core.book.words import (
 @compiled
 def takes_at(book: Book, side: int, price: int) -> bool:
     """Whether an order at that price would trade at once."""
-    state = book.state
-    if side == BUY:
-        return state.best_ask >= 0 and state.best_ask + state.min_price_ticks <= price
-    return state.best_bid >= 0 and state.best_bid + state.min_price_ticks >= price
+    return bool(best_of_other(book, side) <= other_index(book, side, price))
 
 
 @compiled
@@ -48,78 +56,64 @@ def price_after_slide(book: Book, side: int, price: int, post_only: int) -> int:
     """Where an order would rest: at its price, or one tick off the other side if it slides and the bands let it."""
     state = book.state
     if post_only != SLIDE or not takes_at(book, side, price):
-        return price
-    slid = state.min_price_ticks + (state.best_ask - 1 if side == BUY else state.best_bid + 1)
-    return slid if state.min_price_ticks <= slid <= state.max_price_ticks else price
+        return int64(price)
+    best = price_at(book, best_of_other(book, side))
+    slid = best - 1 if side == BUY else best + 1
+    return int64(slid if state.min_price_ticks <= slid <= state.max_price_ticks else price)
 
 
 @compiled
 def last_market_index(book: Book, side: int) -> Index:
-    """The last level at which a market order may trade: of the bands, or of its protection."""
+    """The last level at which a market order may trade: of the instrument's prices, or of its protection."""
     state = book.state
-    far = state.max_price_ticks - state.min_price_ticks if side == BUY else int64(0)
-    best = state.best_ask if side == BUY else state.best_bid
-    if state.market_protection_ticks == 0 or best < 0:
+    far = other_index(book, side, state.max_price_ticks if side == BUY else state.min_price_ticks)
+    best = best_of_other(book, side)
+    if state.market_protection_ticks == 0 or best == NO_LEVEL:
         return far
-    if side == BUY:
-        return min(far, best + state.market_protection_ticks)
-    return max(far, best - state.market_protection_ticks)
+    return min(far, best + state.market_protection_ticks)
 
 
 @compiled
-def first_index(book: Book, buy: bool, last: Index) -> Index:
-    """The best level of the side that a taker meets, or -1 where it lies beyond the last one."""
-    if buy:
-        return book.state.best_ask if book.state.best_ask <= last else -1
-    return book.state.best_bid if book.state.best_bid >= last else -1
+def last_index_of(book: Book, side: int, price: int) -> Index:
+    """The last level at which an order of that price may trade; 0 means a market order."""
+    return last_market_index(book, side) if price == 0 else other_index(book, side, price)
 
 
 @compiled
-def following_index(book: Book, buy: bool, index: Index, last: Index) -> Index:
+def edge_index(book: Book, side: int) -> Index:
+    """The last level of the other side that is inside the price bands."""
+    state = book.state
+    return other_index(book, side, state.upper_edge_ticks if side == BUY else state.lower_edge_ticks)
+
+
+@compiled
+def first_index(book: Book, side: int, last: Index) -> Index:
+    """The best level that a taker meets, or -1 where it lies beyond the last one."""
+    best = best_of_other(book, side)
+    return best if best <= last else int64(-1)
+
+
+@compiled
+def following_index(book: Book, index: Index, last: Index) -> Index:
     """The level after that one, or -1 where it lies beyond the last."""
-    if buy:
-        index = next_level(book, index)
-        return index if index <= last else -1
-    index = previous_level(book, index)
-    return index if index >= last else -1
+    index = next_level(book, index)
+    return index if index <= last else int64(-1)
 
 
 @compiled
-def can_trade(book: Book, taker: Row, last: Index, prevention: int, needed: int) -> bool:
+def can_trade(book: Book, side: int, group: int, last: Index, prevention: int, needed: int) -> bool:
     """Whether so much could trade at once."""
-    buy = taker.side == BUY
-    found = int64(0)
-    own = False
-    index = first_index(book, buy, last)
+    found, own = int64(0), False
+    index = first_index(book, side, last)
     while index >= 0 and found < needed and not own:
+        book.state.levels_touched += 1
         if prevention == 0:
             found += book.levels[index].quantity_lots + book.levels[index].hidden_lots
         else:
-            lots, own = others_lots(book, index, taker.self_trade_group, prevention)
+            lots, own = others_lots(book, index, group, prevention)
             found += lots
-        index = following_index(book, buy, index, last)
+        index = following_index(book, index, last)
     return bool(found >= needed)
-
-
-@compiled
-def take(book: Book, taker: Row, last: Index, own_price: int, life: int, prevention: int, smallest: int) -> int:
-    """Trade what the order may; why what it has left is cancelled, or UNSPECIFIED where that rests or there is none.
-
-    `own_price` is what its rows show as its price, `smallest` what must trade at once: 0 of both means a market order, and
-    nothing must.
-    """
-    state = book.state
-    if life == FOK and not can_trade(book, taker, last, prevention, taker.leaves_lots):
-        return FOK_NOT_FILLED
-    if smallest > 0 and not can_trade(book, taker, last, prevention, smallest):
-        return MIN_QUANTITY
-    if match(book, taker, last, own_price, prevention):
-        return SELF_TRADE
-    if taker.leaves_lots == 0:
-        return UNSPECIFIED
-    if own_price == 0:
-        return NO_LIQUIDITY if (state.best_ask if taker.side == BUY else state.best_bid) < 0 else PRICE_BAND
-    return IOC_REMAINDER if life == IOC else UNSPECIFIED
 
 
 @compiled
@@ -132,8 +126,9 @@ def others_lots(book: Book, index: Index, group: int, prevention: int) -> tuple[
     slot = int64(book.levels[index].head)
     while slot != 0:
         order = book.orders[slot]
-        if order.self_trade_group != group:
-            shown += order.leaves_lots - order.hidden_lots
+        book.state.slots_touched += 1
+        if group_of(book, order) != group:
+            shown += shown_lots(book, order)
             everything += order.leaves_lots
         elif prevention != CANCEL_OLDEST:
             return shown, True
@@ -142,9 +137,46 @@ def others_lots(book: Book, index: Index, group: int, prevention: int) -> tuple[
 
 
 @compiled
+def take(book: Book, slot: Index, group: int, last: Index, price: int, life: int, prevention: int, smallest: int) -> int:
+    """Trade what the order may; why what it has left is cancelled, or UNSPECIFIED where that rests or there is none.
+
+    `price` is what its rows show, 0 of a market order; `smallest` is what must trade at once, 0 means nothing. Where a price
+    band that halts stops it, state.halting is set.
+    """
+    state, order = book.state, book.orders[slot]
+    side = int64(order.side)
+    within = min(last, edge_index(book, side))
+    needed = int64(order.leaves_lots) if life == FOK else int64(smallest)
+    if needed > 0 and not can_trade(book, side, group, within, prevention, needed):
+        # Of an order that is killed anyhow a smallest part is not asked for.
+        return FOK_NOT_FILLED if life == FOK else MIN_QUANTITY
+    if takes_within(book, side, within) and match(book, slot, group, within, price, prevention):
+        return SELF_TRADE
+    if order.leaves_lots == 0:
+        return UNSPECIFIED
+    # Beyond the band, but not beyond the order.
+    stopped = within < last and takes_within(book, side, last)
+    halts = state.band_action == HALT
+    if stopped and halts:
+        state.halting = 1
+    if price == 0:
+        return NO_LIQUIDITY if best_of_other(book, side) == NO_LEVEL else PRICE_BAND
+    if stopped and not halts:
+        return PRICE_BAND
+    return IOC_REMAINDER if life == IOC else UNSPECIFIED
+
+
+@compiled
+def takes_within(book: Book, side: int, last: Index) -> bool:
+    """Whether there is anything up to a level of the other side."""
+    return bool(best_of_other(book, side) <= last)
+
+
+@compiled
 def trade(book: Book, taker: Row, maker: Row, level: Row, price: int) -> None:
     """Trade as much as the one has left and the other shows."""
-    quantity = min(taker.leaves_lots, maker.leaves_lots - maker.hidden_lots)
+    state = book.state
+    quantity = min(int64(taker.leaves_lots), shown_lots(book, maker))
     taker.leaves_lots -= quantity
     maker.leaves_lots -= quantity
     level.quantity_lots -= quantity
@@ -153,7 +185,8 @@ def trade(book: Book, taker: Row, maker: Row, level: Row, price: int) -> None:
     row.maker_serial = maker.serial
     row.maker_order_id = maker.order_id
     row.maker_leaves_lots = maker.leaves_lots
-    book.state.last_price_ticks = price
+    state.last_price_ticks = price
+    state.session_volume_lots += quantity
 
 
 @compiled
@@ -161,8 +194,9 @@ def prevent(book: Book, taker: Row, maker: Row, level: Row, price: int, own_pric
     """Do what a taker says of its own maker; True if the taker stops there."""
     if prevention == CANCEL_NEWEST:
         return True
-    both = min(taker.leaves_lots, maker.leaves_lots) if prevention == DECREMENT else maker.leaves_lots
-    shrink(book, level, maker, maker.leaves_lots - both)
+    leaves = int64(maker.leaves_lots)
+    both = min(int64(taker.leaves_lots), leaves) if prevention == DECREMENT else leaves
+    shrink(book, level, maker, leaves - both)
     maker.quantity_lots -= both
     tell(book, CANCELLED, SELF_TRADE, maker, price, both)
     if prevention == DECREMENT:
@@ -171,34 +205,35 @@ def prevent(book: Book, taker: Row, maker: Row, level: Row, price: int, own_pric
     return bool(prevention == CANCEL_BOTH)
 
 
-@compiled
-def match(book: Book, taker: Row, last: Index, own_price: int, prevention: int) -> bool:
+@compiled_apart
+def match(book: Book, slot: Index, group: int, last: Index, own_price: int, prevention: int) -> bool:
     """Trade against the other side, best price first, oldest first. True if the taker's own order stopped it.
 
     `own_price` is what the taker's rows show as its price: 0 of a market order.
     """
     orders, state = book.orders, book.state
-    buy = taker.side == BUY
-    stopped = False
-    while taker.leaves_lots > 0 and not stopped:
-        index = first_index(book, buy, last)
-        if index < 0:
-            break
+    taker = orders[slot]
+    side = int64(taker.side)
+    stopped, index = False, first_index(book, side, last)
+    while taker.leaves_lots > 0 and not stopped and index >= 0:
         level = book.levels[index]
-        price, sequence = index + state.min_price_ticks, state.sequence
+        state.levels_touched += 1
+        price, sequence = price_at(book, index), int64(state.sequence)
         while taker.leaves_lots > 0 and level.head != 0 and not stopped:
-            slot = int64(level.head)
-            maker = orders[slot]
-            if prevention != 0 and maker.self_trade_group == taker.self_trade_group:
+            head = int64(level.head)
+            maker = orders[head]
+            state.slots_touched += 1
+            if prevention != 0 and group_of(book, maker) == group:
                 stopped = prevent(book, taker, maker, level, price, own_price, prevention)
             else:
                 trade(book, taker, maker, level, price)
             if maker.leaves_lots == 0:
-                leave_queue(book, slot)
-                release_slot(book, slot)
-            elif maker.leaves_lots == maker.hidden_lots:
-                shown = refill(book, level, slot)
+                leave_queue(book, head)
+                release_slot(book, head)
+            elif shown_lots(book, maker) == 0:
+                shown = refill(book, level, head)
                 tell(book, REFILLED, UNSPECIFIED, maker, price, shown)
         if state.sequence > sequence:
-            add_depth(book, index, SELL if buy else BUY)
+            add_depth(book, index)
+        index = first_index(book, side, last)
     return stopped

@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 
 from marksim.core.book.compiled import INTERPRETED
 from marksim.core.types import (
+    BandAction,
     CommandKind,
     ExecutionKind,
     OrderType,
     PostOnly,
     Reason,
     SelfTradePrevention,
+    SessionState,
     Side,
     StopTrigger,
     TimeInForce,
@@ -30,11 +32,12 @@ Table = Any
 
 
 class Book(NamedTuple):
-    """The memory of one book (see state.py) as compiled functions hand it to each other."""
+    """The memory of one book (state.py) as functions hand it to each other; compiled ones have a type for it (handle.py)."""
 
     state: Row
     """The one record of the counters."""
     orders: Table
+    terms: Table
     levels: Table
     bitmap: "Bitmap"
     names: "Names"
@@ -47,36 +50,53 @@ class Book(NamedTuple):
 
 
 Bitmap = NDArray[np.uint64]
-Names = NDArray[np.int32]
+Names = NDArray[np.int64]
 
-BUY, SELL = int(Side.BUY), int(Side.SELL)
-NEW, CANCEL = int(CommandKind.NEW), int(CommandKind.CANCEL)
-AMEND, MASS_CANCEL = int(CommandKind.AMEND), int(CommandKind.MASS_CANCEL)
-LIMIT, MARKET = int(OrderType.LIMIT), int(OrderType.MARKET)
-STOP, STOP_LIMIT = int(OrderType.STOP), int(OrderType.STOP_LIMIT)
-QUOTE = int(StopTrigger.QUOTE)
-GTC, IOC, FOK = int(TimeInForce.GTC), int(TimeInForce.IOC), int(TimeInForce.FOK)
-GTD, AT_THE_OPEN = int(TimeInForce.GTD), int(TimeInForce.AT_THE_OPEN)
-SLIDE = int(PostOnly.SLIDE)
-CANCEL_NEWEST, CANCEL_OLDEST = int(SelfTradePrevention.CANCEL_NEWEST), int(SelfTradePrevention.CANCEL_OLDEST)
-CANCEL_BOTH, DECREMENT = int(SelfTradePrevention.CANCEL_BOTH), int(SelfTradePrevention.DECREMENT)
-ACCEPTED, REJECTED = int(ExecutionKind.ACCEPTED), int(ExecutionKind.REJECTED)
-TRADED, CANCELLED = int(ExecutionKind.TRADED), int(ExecutionKind.CANCELLED)
-TRIGGERED = int(ExecutionKind.TRIGGERED)
-EXPIRED, REFILLED = int(ExecutionKind.EXPIRED), int(ExecutionKind.REFILLED)
-AMENDED, CANCEL_REJECTED = int(ExecutionKind.AMENDED), int(ExecutionKind.CANCEL_REJECTED)
-UNSPECIFIED, REQUESTED, UNKNOWN_ORDER = int(Reason.UNSPECIFIED), int(Reason.REQUESTED), int(Reason.UNKNOWN_ORDER)
-IOC_REMAINDER, NO_LIQUIDITY = int(Reason.IOC_REMAINDER), int(Reason.NO_LIQUIDITY)
-UNSUPPORTED, INVALID_SIDE = int(Reason.UNSUPPORTED), int(Reason.INVALID_SIDE)
-INVALID_QUANTITY, INVALID_PRICE = int(Reason.INVALID_QUANTITY), int(Reason.INVALID_PRICE)
-PRICE_BAND, BELOW_MIN_NOTIONAL = int(Reason.PRICE_BAND), int(Reason.BELOW_MIN_NOTIONAL)
-DUPLICATE_ORDER_ID, BOOK_FULL = int(Reason.DUPLICATE_ORDER_ID), int(Reason.BOOK_FULL)
-HAS_EXPIRED = int(Reason.EXPIRED)
-INVALID_TERMS, MIN_QUANTITY = int(Reason.INVALID_TERMS), int(Reason.MIN_QUANTITY)
-FOK_NOT_FILLED, WOULD_TAKE, SELF_TRADE = int(Reason.FOK_NOT_FILLED), int(Reason.WOULD_TAKE), int(Reason.SELF_TRADE)
+# Of types that only compiled code could meet, to mypy.
+int64: Any = np.int64
+
+# As int64, not as int: a function is compiled anew for each value of a literal that it is called with.
+BUY, SELL = int64(Side.BUY), int64(Side.SELL)
+NEW, CANCEL = int64(CommandKind.NEW), int64(CommandKind.CANCEL)
+AMEND, MASS_CANCEL = int64(CommandKind.AMEND), int64(CommandKind.MASS_CANCEL)
+SET_SESSION = int64(CommandKind.SET_SESSION)
+LIMIT, MARKET = int64(OrderType.LIMIT), int64(OrderType.MARKET)
+STOP, STOP_LIMIT = int64(OrderType.STOP), int64(OrderType.STOP_LIMIT)
+QUOTE = int64(StopTrigger.QUOTE)
+HALT = int64(BandAction.HALT)
+PRE_OPEN, OPENING_AUCTION = int64(SessionState.PRE_OPEN), int64(SessionState.OPENING_AUCTION)
+CONTINUOUS, HALTED = int64(SessionState.CONTINUOUS), int64(SessionState.HALTED)
+CLOSING_AUCTION, CLOSED = int64(SessionState.CLOSING_AUCTION), int64(SessionState.CLOSED)
+GTC, IOC, FOK = int64(TimeInForce.GTC), int64(TimeInForce.IOC), int64(TimeInForce.FOK)
+GTD, AT_THE_OPEN = int64(TimeInForce.GTD), int64(TimeInForce.AT_THE_OPEN)
+SLIDE = int64(PostOnly.SLIDE)
+CANCEL_NEWEST, CANCEL_OLDEST = int64(SelfTradePrevention.CANCEL_NEWEST), int64(SelfTradePrevention.CANCEL_OLDEST)
+CANCEL_BOTH, DECREMENT = int64(SelfTradePrevention.CANCEL_BOTH), int64(SelfTradePrevention.DECREMENT)
+ACCEPTED, REJECTED = int64(ExecutionKind.ACCEPTED), int64(ExecutionKind.REJECTED)
+TRADED, CANCELLED = int64(ExecutionKind.TRADED), int64(ExecutionKind.CANCELLED)
+TRIGGERED = int64(ExecutionKind.TRIGGERED)
+EXPIRED, REFILLED = int64(ExecutionKind.EXPIRED), int64(ExecutionKind.REFILLED)
+SESSION_CHANGED = int64(ExecutionKind.SESSION_CHANGED)
+AMENDED, CANCEL_REJECTED = int64(ExecutionKind.AMENDED), int64(ExecutionKind.CANCEL_REJECTED)
+UNSPECIFIED, REQUESTED, UNKNOWN_ORDER = int64(Reason.UNSPECIFIED), int64(Reason.REQUESTED), int64(Reason.UNKNOWN_ORDER)
+IOC_REMAINDER, NO_LIQUIDITY = int64(Reason.IOC_REMAINDER), int64(Reason.NO_LIQUIDITY)
+UNSUPPORTED, INVALID_SIDE = int64(Reason.UNSUPPORTED), int64(Reason.INVALID_SIDE)
+INVALID_QUANTITY, INVALID_PRICE = int64(Reason.INVALID_QUANTITY), int64(Reason.INVALID_PRICE)
+PRICE_BAND, BELOW_MIN_NOTIONAL = int64(Reason.PRICE_BAND), int64(Reason.BELOW_MIN_NOTIONAL)
+DUPLICATE_ORDER_ID, BOOK_FULL = int64(Reason.DUPLICATE_ORDER_ID), int64(Reason.BOOK_FULL)
+HAS_EXPIRED = int64(Reason.EXPIRED)
+INVALID_TERMS, MIN_QUANTITY = int64(Reason.INVALID_TERMS), int64(Reason.MIN_QUANTITY)
+FOK_NOT_FILLED, WOULD_TAKE, SELF_TRADE = int64(Reason.FOK_NOT_FILLED), int64(Reason.WOULD_TAKE), int64(Reason.SELF_TRADE)
+
+MARKET_CLOSED, AUCTION_REMAINDER = int64(Reason.MARKET_CLOSED), int64(Reason.AUCTION_REMAINDER)
+SCHEDULED = int64(Reason.SCHEDULED)
+
+NO_LEVEL = int64(1 << 31)
+"""The best level of an empty side: beyond every other."""
+NONE = int64(0)
+"""Where a function takes a number and there is none."""
 
 # To mypy these have types that only compiled code could meet.
-int64: Any = np.int64
 leading_zeros: Any = numbers.leading_zeros
 trailing_zeros: Any = numbers.trailing_zeros
 

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from marksim.core.types import NS_PER_MINUTE, BookOutput, ExecutionKind, Instrument, Tick
+from marksim.core.book.rules import NS_PER_DAY
+from marksim.core.types import NS_PER_MINUTE, BookOutput, ExecutionKind, Instrument, Session, SessionState, Tick
 
 TRADED: Final = int(ExecutionKind.TRADED)
 
@@ -49,10 +50,11 @@ class TickBuilder:
 
     There is a tick for every output with at least one quote or trade, also when the quote came back to where it was: then
     something did happen in the window, and its quotes are in the frame. Its time is that of the last quote or trade, and
-    never before the previous tick's.
+    never before the previous tick's. There is one, too, where the session's state, an indicative figure or, beyond what
+    traded, the session's volume is no longer that of the previous tick; then its time is that of the last execution.
     """
 
-    def __init__(self, instrument: Instrument) -> None:
+    def __init__(self, instrument: Instrument, state: SessionState = SessionState.CONTINUOUS) -> None:
         reference = instrument.reference_price_ticks
         self._volume = RollingVolume()
         self._last = Tick(
@@ -67,6 +69,7 @@ class TickBuilder:
             trades_total=0,
             volume_total_lots=0,
             window_volume_lots=0,
+            session_state=state,
         )
 
     @property
@@ -74,27 +77,30 @@ class TickBuilder:
         """The newest tick; before the first, tick_number and time_ns are 0 and all prices the opening reference."""
         return self._last
 
-    def update(self, output: BookOutput) -> Tick | None:
-        """The tick of one window's output, or None if neither best price, best size nor a trade changed."""
+    def update(self, output: BookOutput, session: Session) -> Tick | None:
+        """The tick of one window's output, after which the session is so; None if nothing changed that a tick shows."""
         executions = output.executions
         # Windows are small and this runs for every one of them: a scan of bytes is much cheaper than a mask.
         trades = [row for row, kind in enumerate(executions["kind"].tobytes()) if kind == TRADED]
-        if not trades and not len(output.quotes):
-            return None
         last = self._last
-        time_ns, price, window_volume = last.time_ns, last.last_price_ticks, 0
+        quantities = executions["quantity_lots"]
+        window_volume = sum(int(quantities[row]) for row in trades)
+        changed = len(executions) > 0 and _shown(session) != _shown_by(last, window_volume)
+        if not (trades or changed or len(output.quotes)):
+            return None
+        time_ns, price = last.time_ns, last.last_price_ticks
         for row in trades:
             trade_time_ns = int(executions["time_ns"][row])
             price = int(executions["price_ticks"][row])
-            lots = int(executions["quantity_lots"][row])
-            self._volume.add(trade_time_ns, lots)
+            self._volume.add(trade_time_ns, int(quantities[row]))
             time_ns = max(time_ns, trade_time_ns)
-            window_volume += lots
         bid, bid_lots = last.bid_price_ticks, last.bid_quantity_lots
         ask, ask_lots = last.ask_price_ticks, last.ask_quantity_lots
         if len(output.quotes):
             _, quote_time_ns, bid, bid_lots, ask, ask_lots = output.quotes.item(-1)
             time_ns = max(time_ns, quote_time_ns)
+        if changed:
+            time_ns = max(time_ns, int(executions["time_ns"][-1]))
         self._volume.advance(time_ns)
         self._last = Tick(
             tick_number=last.tick_number + 1,
@@ -108,5 +114,32 @@ class TickBuilder:
             trades_total=last.trades_total + len(trades),
             volume_total_lots=last.volume_total_lots + window_volume,
             window_volume_lots=window_volume,
+            session_state=session.state,
+            session_volume_lots=session.volume_lots,
+            indicative_price_ticks=session.indicative_price_ticks,
+            indicative_volume_lots=session.indicative_volume_lots,
+            indicative_surplus_lots=session.indicative_surplus_lots,
         )
         return self._last
+
+
+def opening_tick(instrument: Instrument, start_ns: int) -> Tick:
+    """The state of a symbol before its first tick: everything at the opening reference, nothing on either side."""
+    price, state = instrument.reference_price_ticks, SessionState.CONTINUOUS
+    if instrument.sessions:
+        # Before the first change of a day the last one of the day before holds.
+        begun = [state for at_ns, state in instrument.sessions if at_ns <= start_ns % NS_PER_DAY]
+        state = begun[-1] if begun else instrument.sessions[-1][1]
+    return Tick(0, start_ns, price, price, 0, price, 0, 0, 0, 0, 0, state)
+
+
+def _shown(session: Session) -> tuple[int, ...]:
+    """What makes a tick beside quotes and trades."""
+    indicative = (session.indicative_price_ticks, session.indicative_volume_lots, session.indicative_surplus_lots)
+    return session.state, session.volume_lots, *indicative
+
+
+def _shown_by(tick: Tick, traded_lots: int) -> tuple[int, ...]:
+    """The same of a tick, once so much more has traded."""
+    indicative = (tick.indicative_price_ticks, tick.indicative_volume_lots, tick.indicative_surplus_lots)
+    return tick.session_state, tick.session_volume_lots + traded_lots, *indicative

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from marksim.core.agents import AGENT_TYPES, AgentSpec
+from marksim.core.feed.ticks import opening_tick
 from marksim.core.sim.account import Account
 from marksim.core.sim.awaiting import NextTick, SleepUntil, foreign
 from marksim.core.sim.fundamental import Fundamental
@@ -109,7 +110,7 @@ class AsyncTimeEngine:
         self.failures: list[AgentFailure] = []
         self._on_failure = on_failure
         self._scheduler = Scheduler(start_ns)
-        self._feeds = {i.symbol: SymbolFeed(i, _opening_tick(i, start_ns), start_ns) for i in instruments}
+        self._feeds = {i.symbol: SymbolFeed(i, opening_tick(i, start_ns), start_ns) for i in instruments}
         self._pending: dict[str, list[Command]] = {i.symbol: [] for i in instruments}
         self._fundamentals: dict[str, Fundamental] = {}
         self._tasks = {spec.account: self._start(spec) for spec in agents}
@@ -228,8 +229,3 @@ class AsyncTimeEngine:
         for task in waiting:
             visible = max(tick.time_ns + task.spec.feed_latency_ns, end_ns)
             self._scheduler.at(visible, Priority.DELIVERY, task.market.wake_with, tick)
-
-
-def _opening_tick(instrument: Instrument, start_ns: int) -> Tick:
-    price = instrument.reference_price_ticks
-    return Tick(0, start_ns, price, price, 0, price, 0, 0, 0, 0, 0)

@@ -125,6 +125,7 @@ class AgentMarket:
                 0,
                 0,
                 0,
+                0,
             ),
         )
 
@@ -161,7 +162,7 @@ class AgentMarket:
         arrival_ns = self._scheduler.now_ns + self._order_latency_ns
         row = (
             arrival_ns, account.number, order.serial, price_ticks, 0, quantity_lots, 0, 0, 0, 0, 0,
-            _NEW, int(side), order_type, time_in_force, 0, 0,
+            _NEW, int(side), order_type, time_in_force, 0, 0, 0,
         )  # fmt: skip
         self._engine.send(self._task, row)
         return order

@@ -38,12 +38,12 @@ class Simulation:
         lookahead_ns: int,
     ) -> None:
         self.engine = AsyncTimeEngine(instruments, agents, seed=seed, start_ns=start_ns, lookahead_ns=lookahead_ns)
-        self.books = {instrument.symbol: OrderBook(instrument) for instrument in instruments}
-        self.ticks = {instrument.symbol: TickBuilder(instrument) for instrument in instruments}
+        self.books = {instrument.symbol: OrderBook(instrument, start_ns=start_ns) for instrument in instruments}
+        self.ticks = {symbol: TickBuilder(book.instrument, book.session_state) for symbol, book in self.books.items()}
         self.window = -1
 
     def run(self, until_ns: int) -> Iterator[SymbolWindow]:
-        """Run every window that ends by `until_ns`; yield what commands and expiries did to each symbol, in order."""
+        """Run every window that ends by `until_ns`; yield what each did to each symbol, in order."""
         engine = self.engine
         last = (until_ns - engine.start_ns) // engine.lookahead_ns - 1
         while (window := self._next_window()) is not None and window <= last:
@@ -51,17 +51,17 @@ class Simulation:
             outcomes = {}
             commands, end_ns = engine.collect(window), engine.start_ns + (window + 1) * engine.lookahead_ns
             for symbol, book in self.books.items():
-                if symbol not in commands and not book.expires_before(end_ns):
+                if symbol not in commands and not book.due_before(end_ns):
                     continue
                 output = book.apply(commands.get(symbol, _NO_COMMANDS), end_ns)
-                tick = self.ticks[symbol].update(output)
+                tick = self.ticks[symbol].update(output, book.session)
                 outcomes[symbol] = SymbolOutcome(output.executions, tick)
                 yield SymbolWindow(window, symbol, output, tick)
             engine.deliver(window, outcomes)
         self.window = max(self.window, last)
 
     def _next_window(self) -> int | None:
-        due = [self.engine.next_due_ns, *(book.next_expiry_ns for book in self.books.values())]
+        due = [self.engine.next_due_ns, *(book.next_due_ns for book in self.books.values())]
         due_ns = min((time_ns for time_ns in due if time_ns is not None), default=None)
         if due_ns is None:
             return None
