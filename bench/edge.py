@@ -1,12 +1,9 @@
 """How many ticks a second one edge process fans out, against `websockets.broadcast()` on the same sockets in the same run.
 
-    python bench/edge.py [--clients 200] [--seconds 8]
-
 Clients live in a second process, which only reads. Both ways send such messages to the same connections and wait for the
-clients' buffers to drain, so neither may hide its work in memory. It prints ticks/s of each and the ratio.
+clients' buffers to drain, so neither may hide its work in memory.
 """
 
-import argparse
 import asyncio
 import multiprocessing
 import time
@@ -18,6 +15,7 @@ import uvloop
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import broadcast
 
+from bench.report import Report
 from marksim.core.types import Instrument, Tick
 from marksim.edge.board import Board
 from marksim.edge.message import Scale, Update, encode
@@ -105,17 +103,8 @@ async def compare(clients: int, seconds: float) -> tuple[float, float]:
     return sum(edge for edge, _ in results) / 2, sum(peer for _, peer in results) / 2
 
 
-def main() -> None:
-    """Run and print."""
-    parser = argparse.ArgumentParser(description="Fan-out of one edge process against websockets.broadcast().")
-    parser.add_argument("--clients", type=int, default=200)
-    parser.add_argument("--seconds", type=float, default=8.0)
-    options = parser.parse_args()
-    edge, peer = uvloop.run(compare(options.clients, options.seconds))
-    print(f"edge       {edge:12,.0f} ticks/s to {options.clients} clients")
-    print(f"broadcast  {peer:12,.0f} ticks/s to {options.clients} clients")
-    print(f"ratio      {edge / peer:12.1f}")
-
-
-if __name__ == "__main__":
-    main()
+def fan_out(report: Report, clients: int = 200, seconds: float = 8.0) -> None:
+    """The table of both ways."""
+    edge, peer = uvloop.run(compare(clients, seconds))
+    report.heading(f"Ticks a second to {clients} WebSocket clients")
+    report.table(["edge", "broadcast()", "ratio"], [[f"{edge:,.0f}", peer, edge / peer]])

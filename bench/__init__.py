@@ -1,0 +1,1 @@
+"""Measurements: `make bench`. How to read them: docs/performance.md."""
