@@ -78,6 +78,8 @@ QUICK: Final = (
 )
 EVERY: Final = int(os.environ.get("FAULTS_EVERY", "1"))
 """CI takes each fourth; all of them are run by hand, after a change of the kernel."""
+MEMORY_KIB: Final = 4 << 20
+"""A book that asks for room without end is found by an error, not by the machine's end of memory."""
 FOUND, SOUND = 1, 0
 """What pytest returns where a test failed, and where none did."""
 
@@ -99,7 +101,8 @@ def run(folder: Path, *tests: str) -> subprocess.CompletedProcess[str]:
     # Plugins that are not needed take longer to import than most faults to find.
     plugins = ["-p", "pytest_timeout", "-p", "pytest_asyncio.plugin"]
     command = [sys.executable, "-m", "pytest", *options, *plugins, *tests]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    limited = ["sh", "-c", f'ulimit -v {MEMORY_KIB}; exec "$@"', "sh", *command]
+    return subprocess.run(limited, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 def find(folder: Path, file: str) -> subprocess.CompletedProcess[str]:
