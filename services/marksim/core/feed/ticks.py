@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from marksim.core.book.rules import NS_PER_DAY
+from marksim.core.book.schedule import state_at
 from marksim.core.types import NS_PER_MINUTE, BookOutput, ExecutionKind, Instrument, Session, SessionState, Tick
 
 TRADED: Final = int(ExecutionKind.TRADED)
@@ -125,12 +125,8 @@ class TickBuilder:
 
 def opening_tick(instrument: Instrument, start_ns: int) -> Tick:
     """The state of a symbol before its first tick: everything at the opening reference, nothing on either side."""
-    price, state = instrument.reference_price_ticks, SessionState.CONTINUOUS
-    if instrument.sessions:
-        # Before the first change of a day the last one of the day before holds.
-        begun = [state for at_ns, state in instrument.sessions if at_ns <= start_ns % NS_PER_DAY]
-        state = begun[-1] if begun else instrument.sessions[-1][1]
-    return Tick(0, start_ns, price, price, 0, price, 0, 0, 0, 0, 0, state)
+    price = instrument.reference_price_ticks
+    return Tick(0, start_ns, price, price, 0, price, 0, 0, 0, 0, 0, state_at(instrument.sessions, start_ns))
 
 
 def _shown(session: Session) -> tuple[int, ...]:
