@@ -226,11 +226,6 @@ SESSIONS: Final = {
             "for slot in (seller, buyer):\n            after_trade",
         ),
         (
-            "a refill is at the price of the auction",
-            "order, price_at(book, index), shown)",
-            "order, book.state.last_price_ticks, shown)",
-        ),
-        (
             "what is left of asks stays",
             "for first in (int64(state.best_bid), int64(state.best_ask)):\n        index = first",
             "for first in (int64(state.best_bid),):\n        index = first",

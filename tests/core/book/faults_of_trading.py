@@ -78,6 +78,11 @@ TRADING: Final = {
     ),
     "taking.py": (
         (
+            "a refill is at the price of the auction",
+            "order, price_at(book, index), shown)",
+            "order, book.state.last_price_ticks, shown)",
+        ),
+        (
             "an order does not take at its price",
             "best_of_other(book, side) <= other_index(book, side, price))",
             "best_of_other(book, side) < other_index(book, side, price))",

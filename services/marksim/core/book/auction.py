@@ -6,15 +6,15 @@ the reference price.
 
 from marksim.core.book.compiled import compiled, compiled_apart
 from marksim.core.book.occupancy import next_level, previous_level
-from marksim.core.book.output import add_depth, add_execution, take_off, tell, write_level
-from marksim.core.book.queues import leave_queue, own_index, price_at, refill, release_slot, shown_lots
+from marksim.core.book.output import add_depth, add_execution, take_off, write_level
+from marksim.core.book.queues import leave_queue, own_index, price_at, release_slot, shown_lots
+from marksim.core.book.taking import after_trade
 from marksim.core.book.words import (
     AT_THE_OPEN,
     AUCTION_REMAINDER,
     BUY,
     NO_LEVEL,
     NONE,
-    REFILLED,
     SELL,
     TRADED,
     UNSPECIFIED,
@@ -139,19 +139,6 @@ def trade_at(book: Book, price: int, volume: int) -> None:
         row.maker_leaves_lots = ask.leaves_lots
         for slot in (buyer, seller):
             after_trade(book, slot)
-
-
-@compiled
-def after_trade(book: Book, slot: Index) -> None:
-    """An order of which nothing is left goes, and one that shows nothing any more is refilled."""
-    order = book.orders[slot]
-    if order.leaves_lots == 0:
-        leave_queue(book, slot)
-        release_slot(book, slot)
-    elif shown_lots(book, order) == 0:
-        index = int64(order.level)
-        shown = refill(book, book.levels[index], slot)
-        tell(book, REFILLED, UNSPECIFIED, order, price_at(book, index), shown)
 
 
 @compiled

@@ -205,6 +205,19 @@ def prevent(book: Book, taker: Row, maker: Row, level: Row, price: int, own_pric
     return bool(prevention == CANCEL_BOTH)
 
 
+@compiled
+def after_trade(book: Book, slot: Index) -> None:
+    """An order of which nothing is left goes, and one that shows nothing any more is refilled."""
+    order = book.orders[slot]
+    if order.leaves_lots == 0:
+        leave_queue(book, slot)
+        release_slot(book, slot)
+    elif shown_lots(book, order) == 0:
+        index = int64(order.level)
+        shown = refill(book, book.levels[index], slot)
+        tell(book, REFILLED, UNSPECIFIED, order, price_at(book, index), shown)
+
+
 @compiled_apart
 def match(book: Book, slot: Index, group: int, last: Index, own_price: int, prevention: int) -> bool:
     """Trade against the other side, best price first, oldest first. True if the taker's own order stopped it.
@@ -227,12 +240,7 @@ def match(book: Book, slot: Index, group: int, last: Index, own_price: int, prev
                 stopped = prevent(book, taker, maker, level, price, own_price, prevention)
             else:
                 trade(book, taker, maker, level, price)
-            if maker.leaves_lots == 0:
-                leave_queue(book, head)
-                release_slot(book, head)
-            elif shown_lots(book, maker) == 0:
-                shown = refill(book, level, head)
-                tell(book, REFILLED, UNSPECIFIED, maker, price, shown)
+            after_trade(book, head)
         if state.sequence > sequence:
             add_depth(book, index)
         index = first_index(book, side, last)
