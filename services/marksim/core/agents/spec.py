@@ -44,7 +44,7 @@ class PopulationSpec:
 
 @dataclass(frozen=True, slots=True)
 class ValueSpec:
-    """The fundamental value of a symbol, which no book sees: Ornstein-Uhlenbeck around the reference price, with rare jumps."""
+    """The fundamental value of a symbol, which no book sees: Ornstein-Uhlenbeck around the reference price, and rare jumps."""
 
     symbol: str
     sd_ticks: float = 6.2
