@@ -40,13 +40,15 @@ fuzz: $(DEV) ## Run ten million random commands against both order books (make f
 	$(PY) -m tests.core.book.fuzz --jobs $(JOBS) $(ARGS)
 
 .PHONY: test-bounds
-test-bounds: $(DEV) ## Run the order book's tests with every array index checked
-	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=build/numba-bounds $(PY) -m pytest --timeout 300 -m "not faults" tests/core/book $(ARGS)
+test-bounds: $(DEV) ## Run the tests of order book and populations with every array index checked
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=build/numba-bounds \
+		$(PY) -m pytest --timeout 300 -m "not faults" tests/core/book tests/core/populations $(ARGS)
 
 # But for one test, of a hundred thousand orders; the streams are shorter than those of compiled books.
 .PHONY: test-interpreted
-test-interpreted: $(DEV) ## Run the order book's tests with compilation off
-	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -n $(JOBS) -m "not faults" -k "not great_sweep" tests/core/book $(ARGS)
+test-interpreted: $(DEV) ## Run the tests of order book and populations with compilation off
+	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -n $(JOBS) --timeout 300 -m "not faults" -k "not great_sweep" \
+		tests/core/book tests/core/populations $(ARGS)
 
 .PHONY: test-faults
 test-faults: $(DEV) ## Put faults into the order book, one at a time, and see that its tests find each (EVERY=4: a quarter)
@@ -116,6 +118,10 @@ dashboards: $(DEV) ## Write the Grafana dashboards in deploy/grafana and in the 
 .PHONY: order-docs
 order-docs: $(DEV) ## Write the tables of docs/orders.md from the order book's own (ARGS=--check only checks)
 	$(PY) tools/order_docs.py $(ARGS)
+
+.PHONY: scenario-schema
+scenario-schema: $(DEV) ## Write docs/scenario.schema.json, by which editors check scenarios, from what a scenario may be
+	$(PY) -m marksim.scenario schema > docs/scenario.schema.json
 
 .PHONY: dashboards-check
 dashboards-check: $(DEV) ## Check that the dashboards are what tools/dashboards says

@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import Final
 
 from bench.book import BATCHES, Sizes, throughput
+from bench.coroutines import coroutines
+from bench.days import days
 from bench.drift import drift
 from bench.edge import fan_out
+from bench.engine_to_book import engine_to_book
 from bench.growth import growth
 from bench.grpc_unary import unary
 from bench.memory import memory
 from bench.mixes import MIXES
+from bench.populations import aging, populations, traders
 from bench.report import Report, machine
 from bench.steady import steady
-from marksim.core.book.warm import compile_kernels
+from marksim.core.warm import compile_kernels
 
 QUICK: Final = Sizes(commands=2_000, rounds=1, twin=300, twin_resting=300, resting=1_000)
 
@@ -28,16 +32,28 @@ PARTS: Final[dict[str, Callable[[Report], None]]] = {
     "memory": memory,
     "steady": steady,
     "drift": drift,
+    "coroutines": coroutines,
     "unary": unary,
+    "engine_to_book": engine_to_book,
     "edge": fan_out,
+    "populations": populations,
+    "traders": traders,
+    "aging": aging,
+    "days": days,
 }
 QUICK_PARTS: Final[dict[str, Callable[[Report], None]]] = {
     "growth": partial(growth, sizes=(100, 1_000), commands=2_000, rounds=1),
     "memory": partial(memory, orders=10_000),
     "steady": partial(steady, commands=40_000, resting=700),
     "drift": partial(drift, steps=100),
+    "coroutines": partial(coroutines, agents=20, seconds=2),
     "unary": partial(unary, calls=40),
+    "engine_to_book": partial(engine_to_book, windows=5, turns=1, sizes=(100,)),
     "edge": partial(fan_out, clients=10, seconds=0.4),
+    "populations": partial(populations, seconds=60.0, rounds=1),
+    "traders": partial(traders, sizes=(100, 1_000), seconds=20.0, rounds=1),
+    "aging": partial(aging, ages_s=(10, 100), seconds=20.0),
+    "days": partial(days, chosen=(("equity-day", "2m"), ("default", "1m"))),
 }
 
 

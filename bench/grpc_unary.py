@@ -134,10 +134,10 @@ async def other_process(target: Callable[..., None], *arguments: object) -> Asyn
 
 
 @asynccontextmanager
-async def order_book() -> AsyncIterator[int]:
-    """A real order book process, ready; its port."""
+async def order_book(*more: str) -> AsyncIterator[int]:
+    """A real order book process with more flags, ready; its port."""
     port = free_port()
-    flags = ["--grpc-port", str(port), "--http-port", str(free_port()), "--log-level", "error"]
+    flags = ["--grpc-port", str(port), "--http-port", str(free_port()), "--log-level", "error", *more]
     process = await asyncio.to_thread(subprocess.Popen, [sys.executable, "-m", "marksim.orderbook", *flags])
     try:
         async with open_channel(f"127.0.0.1:{port}") as channel, asyncio.timeout(READY_S):

@@ -19,23 +19,26 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 import marksim.core
-from marksim.core.sim.simulation import Simulation
-from marksim.core.types import NS_PER_MINUTE, NS_PER_S, ExecutionKind, Records, Tick
+from marksim.core.sim.simulation import Piece, Simulation
+from marksim.core.types import NS_PER_MINUTE, NS_PER_S, TICK, ExecutionKind, Records
 from marksim.scenario import Scenario, load_scenario
 
-ACCEPTED, TRADED = int(ExecutionKind.ACCEPTED), int(ExecutionKind.TRADED)
-
 BOUNDS: dict[str, tuple[float, float]] = {
+    "events_per_s": (4_000_000 / 86_400, math.inf),
     "orders_per_s": (20, math.inf),
     "trades_per_s": (1, math.inf),
     "ticks_per_wall_s": (60, math.inf),
+    "wakeups_per_s": (2, 5),
+    "agents_orders_per_s": (2, 5),
     "spread_median": (1, 6),
     "spread_p99": (1, 19),
     "empty_side_s": (0, 0),
     "empty_side_quotes": (0, 0),
     "sd_1min_bp": (3, 8),
+    "acf_1min": (-0.15, 0.15),
     "drift": (0, 0.1),
 }
 
@@ -47,14 +50,18 @@ class Figures:
     market: str
     hours: float
     seed: int
+    events_per_s: float
     orders_per_s: float
     trades_per_s: float
     ticks_per_wall_s: float
+    wakeups_per_s: float
+    agents_orders_per_s: float
     spread_median: float
     spread_p99: float
     empty_side_s: float
     empty_side_quotes: int
     sd_1min_bp: float
+    acf_1min: float
     drift: float
     failed_agents: int
     wall_s: float
@@ -71,52 +78,65 @@ class Watch:
     def __init__(self, start_ns: int, end_ns: int) -> None:
         self.from_ns = start_ns + NS_PER_MINUTE
         self.end_ns = end_ns
-        self.spread_ns: dict[int, int] = {}
+        self.spread_ns: NDArray[np.int64] = np.zeros(1, np.int64)
         self.empty_ns = 0
-        self.mids: list[float] = []
+        self.empty_quotes = 0
+        self.events = 0
+        self.orders = 0
+        self.trades = 0
         self.ticks = 0
-        self.last: Tick | None = None
-        self._next_minute_ns = self.from_ns
+        self._mids: list[NDArray[np.float64]] = []
+        self._minutes = np.arange(self.from_ns, end_ns + 1, NS_PER_MINUTE)
+        self._last: Records = np.zeros(0, TICK)
 
-    def tick(self, tick: Tick) -> None:
-        """Take in a tick: the state before it lasted until now."""
-        self._hold(tick.time_ns)
-        self.last = tick
-        self.ticks += tick.time_ns >= self.from_ns
-
-    def empties(self, quotes: Records) -> int:
-        """How many of these quotes have an empty side, also those that the window's tick does not show."""
+    def take(self, piece: Piece) -> None:
+        """Take in what happened next."""
+        counts = np.bincount(piece.executions["kind"], minlength=len(ExecutionKind))
+        self.events += len(piece.executions)
+        self.orders += int(counts[ExecutionKind.ACCEPTED])
+        self.trades += int(counts[ExecutionKind.TRADED])
+        quotes = piece.quotes
         one_sided = (quotes["bid_quantity_lots"] == 0) | (quotes["ask_quantity_lots"] == 0)
-        return int(np.count_nonzero(one_sided & (quotes["time_ns"] >= self.from_ns)))
+        self.empty_quotes += int(np.count_nonzero(one_sided & (quotes["time_ns"] >= self.from_ns)))
+        if len(piece.ticks):
+            self.ticks += int(np.count_nonzero(piece.ticks["time_ns"] >= self.from_ns))
+            self._hold(np.concatenate((self._last, piece.ticks)))
+            self._last = piece.ticks[-1:].copy()
 
-    def finish(self) -> None:
-        """The last state lasts until the end."""
-        self._hold(self.end_ns)
+    def finish(self) -> NDArray[np.float64]:
+        """The last state lasts until the end. The mids, one a minute."""
+        last = np.concatenate((self._last, self._last))
+        last["time_ns"][1:] = self.end_ns
+        self._hold(last)
+        return np.concatenate(self._mids)
 
-    def _hold(self, until_ns: int) -> None:
-        last = self.last
-        if last is None:
+    def _hold(self, ticks: Records) -> None:
+        """Each of these states lasted until the next."""
+        if len(ticks) < 2:
             return
-        while self._next_minute_ns <= until_ns:
-            self.mids.append(0.5 * (last.bid_price_ticks + last.ask_price_ticks))
-            self._next_minute_ns += NS_PER_MINUTE
-        held_ns = until_ns - max(last.time_ns, self.from_ns)
-        if held_ns <= 0:
-            return
-        if last.bid_quantity_lots == 0 or last.ask_quantity_lots == 0:
-            self.empty_ns += held_ns
-        else:
-            spread = last.ask_price_ticks - last.bid_price_ticks
-            self.spread_ns[spread] = self.spread_ns.get(spread, 0) + held_ns
+        times, before = ticks["time_ns"], ticks[:-1]
+        mids = 0.5 * (before["bid_price_ticks"] + before["ask_price_ticks"])
+        self._mids.append(mids[np.searchsorted(times[1:], self._due(int(times[-1])))])
+        held_ns = np.maximum(times[1:] - np.maximum(times[:-1], self.from_ns), 0)
+        empty = (before["bid_quantity_lots"] == 0) | (before["ask_quantity_lots"] == 0)
+        self.empty_ns += int(held_ns[empty].sum())
+        spreads = (before["ask_price_ticks"] - before["bid_price_ticks"])[~empty]
+        most = max(len(self.spread_ns), int(spreads.max(initial=0)) + 1)
+        spread_ns = np.zeros(most, np.int64)
+        spread_ns[: len(self.spread_ns)] = self.spread_ns
+        np.add.at(spread_ns, spreads, held_ns[~empty])
+        self.spread_ns = spread_ns
+
+    def _due(self, until_ns: int) -> NDArray[np.int64]:
+        """The minutes up to then that have no mid yet."""
+        count = int(np.searchsorted(self._minutes, until_ns, side="right"))
+        due, self._minutes = self._minutes[:count], self._minutes[count:]
+        return due
 
     def spread_quantile(self, share: float) -> float:
         """Time-weighted quantile of the spread in ticks."""
-        total, so_far = sum(self.spread_ns.values()), 0
-        for spread in sorted(self.spread_ns):
-            so_far += self.spread_ns[spread]
-            if so_far >= share * total:
-                return spread
-        return math.inf
+        so_far = np.cumsum(self.spread_ns)
+        return float(np.searchsorted(so_far, share * so_far[-1])) if so_far[-1] else math.inf
 
 
 def market_key(scenario: Scenario, symbol: str) -> str:
@@ -133,40 +153,32 @@ def measure(scenario: Scenario, hours: float, symbol: str) -> Figures:
     instruments, start_ns = scenario.instruments(), scenario.start_ns
     reference_ticks = next(one.reference_price_ticks for one in instruments if one.symbol == symbol)
     end_ns = start_ns + int(hours * 3_600) * NS_PER_S
-    simulation = Simulation(
-        instruments,
-        scenario.agent_specs(),
-        seed=scenario.seed,
-        start_ns=start_ns,
-        lookahead_ns=scenario.lookahead_ns,
-    )
+    window = {"start_ns": start_ns, "lookahead_ns": scenario.lookahead_ns}
+    simulation = Simulation(instruments, scenario.cast(), seed=scenario.seed, **window)
     watch = Watch(start_ns, end_ns)
-    orders = trades = empty = 0
-    for outcome in simulation.run(end_ns):
-        if outcome.symbol != symbol:
-            continue
-        kinds = outcome.output.executions["kind"]
-        if outcome.tick is not None:
-            watch.tick(outcome.tick)
-            empty += watch.empties(outcome.output.quotes)
-        orders += int(np.count_nonzero(kinds == ACCEPTED))
-        trades += int(np.count_nonzero(kinds == TRADED))
-    watch.finish()
-    seconds = (end_ns - start_ns) / NS_PER_S
-    returns = np.diff(np.log(np.array(watch.mids)))
+    for piece in simulation.run(end_ns):
+        if piece.symbol == symbol:
+            watch.take(piece)
+    simulation.engine.close()
+    mids, seconds = watch.finish(), (end_ns - start_ns) / NS_PER_S
+    returns = np.diff(np.log(mids))
     return Figures(
         market=market_key(scenario, symbol),
         hours=hours,
         seed=scenario.seed,
-        orders_per_s=round(orders / seconds, 3),
-        trades_per_s=round(trades / seconds, 3),
+        events_per_s=round(watch.events / seconds, 2),
+        orders_per_s=round(watch.orders / seconds, 3),
+        trades_per_s=round(watch.trades / seconds, 3),
         ticks_per_wall_s=round(10 * watch.ticks / (seconds - 60), 2),
+        wakeups_per_s=round(simulation.engine.wakeups / seconds, 3),
+        agents_orders_per_s=round(simulation.engine.agents_orders / seconds, 3),
         spread_median=watch.spread_quantile(0.5),
         spread_p99=watch.spread_quantile(0.99),
         empty_side_s=watch.empty_ns / NS_PER_S,
-        empty_side_quotes=empty,
+        empty_side_quotes=watch.empty_quotes,
         sd_1min_bp=round(1e4 * float(np.std(returns)), 3),
-        drift=round(abs(math.log(watch.mids[-1] / reference_ticks)), 5),
+        acf_1min=round(float(np.corrcoef(returns[:-1], returns[1:])[0, 1]), 3),
+        drift=round(abs(math.log(mids[-1] / reference_ticks)), 5),
         failed_agents=len(simulation.engine.failures),
         wall_s=round(time.monotonic() - begun, 1),
     )

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import psutil
 import pytest
@@ -14,7 +15,10 @@ from marksim import main
 from marksim.scenario import load_scenario
 from marksim.store.lock import take
 from marksim.supervisor import plan
+from marksim.supervisor.screen import Screen
 from marksim.supervisor.settings import MainSettings
+from marksim.supervisor.status import Reading
+from marksim.v1 import engine_pb2
 
 FAKES = Path(__file__).parent / "supervisor"
 _SHIM = """
@@ -215,7 +219,10 @@ def test_a_start_that_is_passed_on_is_the_same(start: str) -> None:
         (["--speed", "fast"], "--speed 'fast' is wrong: must be `max` or a number"),
         (["--prot", "1"], "did you mean --port?"),
         (["--scenario", "no-such"], "scenario no-such"),
+        (["no-such.yaml"], "scenario no-such.yaml"),
         (["--set", "no.such=1"], "--set"),
+        (["--until", "soon"], "--until is 'soon': write a number and a unit"),
+        (["--until", "2025-01-05"], "--until is '2025-01-05': must be after 2025-01-06T00:00:00Z"),
         (["--port", "50051"], "--port (WebSocket server) and --orderbook-port (orderbook gRPC) both say port 50051"),
     ],
 )
@@ -257,3 +264,24 @@ async def test_an_archive_that_cannot_be_made_is_refused(tmp_path: Path) -> None
     assert f"the archive cannot be kept in {tmp_path / 'archive'}" in output
     assert "--data-dir changes it" in output
     assert "Traceback" not in output
+
+
+class _Book:
+    """As much of a watcher as the end of a run asks."""
+
+    async def tape_hash(self) -> str:
+        return "ab" * 32
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "tape_hash"),
+    [(engine_pb2.CLOCK_STATE_FINISHED, 0, "ab" * 32), (engine_pb2.CLOCK_STATE_FAILED, 1, "")],
+)
+async def test_a_run_that_is_over_gives_its_hash_and_a_failed_one_its_reason(
+    state: engine_pb2.ClockState, code: int, tape_hash: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The exit code tells them apart."""
+    status = engine_pb2.EngineStatus(state=state, message="agent x held the clock", end_time_ns=1)
+    ended = await main._end_of(Reading(status, 0.0, 0.0, {}), cast(Any, _Book()), Screen())
+    assert (ended.code, ended.tape_hash) == (code, tape_hash)
+    assert "The market has ended: agent x held the clock." in capsys.readouterr().out

@@ -8,6 +8,15 @@ import typer
 
 COMMANDS: Final = {
     "run": ("marksim.main", "Run the whole market on this machine."),
+    "scenario": ("marksim.scenario", "List, show and check scenarios; print their schema for editors."),
+    "simulate": ("marksim.offline", "Simulate hours or days of a scenario in seconds, and keep what happened."),
+    "pause": ("marksim.control pause", "Stop the clock of a running market."),
+    "resume": ("marksim.control resume", "Let a paused market go on."),
+    "step": ("marksim.control step", "Run so many windows of a paused market."),
+    "speed": ("marksim.control speed", "Change the speed of a running market."),
+    "until": ("marksim.control until", "Run a market until a time or an event, and pause it there."),
+    "status": ("marksim.control status", "Say where the clock stands and what is slow."),
+    "inject": ("marksim.control inject", "Make something happen: news, halt, fat-finger, withdraw, crash."),
     "dash": ("marksim.dash_consumer", "Run the dashboard beside a market."),
     "test-websocket": ("marksim.test_websocket", "Read a running market for a few seconds and check its ticks."),
     "release-test": ("marksim.release_test", "Trade on a running market and see the order everywhere; `helm test` runs it."),
@@ -19,7 +28,7 @@ COMMANDS: Final = {
     "memory": ("marksim.memory", "Run the memory monitor."),
     "dashboard": ("marksim.dashboard", "Run the dashboard service."),
 }
-"""Each command and the module that it runs, the same as `python -m <module>`."""
+"""Each command and what it runs, the same as `python -m <module>`; words behind the module are its first arguments."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,8 +45,9 @@ def _add(name: str, module: str, text: str) -> None:
         name, help=text, add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_extra_args": True}
     )
     def run(context: typer.Context) -> None:
-        sys.argv = [module, *context.args]
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        name, *first = module.split()
+        sys.argv = [name, *first, *context.args]
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
 
 
 for _name, (_module, _text) in COMMANDS.items():

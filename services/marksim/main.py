@@ -5,8 +5,13 @@ import contextlib
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grpc.aio import AioRpcError
 
 from marksim.core.errors import InvalidInput, NotNow
+from marksim.runtime.channel import peer_error
+from marksim.runtime.durations import parse_until_ns
 from marksim.runtime.settings import EXIT_USAGE
 from marksim.scenario import load_scenario
 from marksim.store.lock import check_free
@@ -17,8 +22,9 @@ from marksim.supervisor.logs import ChildLogs, sentence
 from marksim.supervisor.ports import port_faults
 from marksim.supervisor.screen import Screen
 from marksim.supervisor.settings import MainSettings, read_settings
-from marksim.supervisor.status import Watcher, starting_line, status_line
+from marksim.supervisor.status import Reading, Watcher, starting_line, status_line
 from marksim.supervisor.stop import StopSignals
+from marksim.v1.engine_pb2 import CLOCK_STATE_FAILED
 
 _EXIT_KILLED = 130
 _STATUS_EVERY_S = 0.5
@@ -32,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = resolved(settings)
     except InvalidInput as error:
-        return _refuse(f"{error.message} (--scenario, --set or --seed)")
+        return _refuse(error.message)
     if faults := port_faults(plan.port_needs(settings), settings.host):
         return _refuse("\n".join(faults))
     screen = Screen()
@@ -61,16 +67,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 def resolved(settings: MainSettings) -> MainSettings:
     """The settings with the scenario's start as a moment that all children read alike, also where it says `now`.
 
-    Raises InvalidInput where the scenario is wrong.
+    Raises InvalidInput where the scenario is wrong, or the time at which to end.
     """
-    scenario = load_scenario(settings.scenario, overrides=settings.set, seed=settings.seed)
+    try:
+        scenario = load_scenario(settings.scenario, overrides=settings.set, seed=settings.seed)
+    except InvalidInput as error:
+        raise InvalidInput(f"{error.message} (--scenario, --set or --seed)") from None
+    if settings.until:
+        parse_until_ns(settings.until, scenario.start_ns, "--until")
     return settings.model_copy(update={"set": [*settings.set, f"start={scenario.start.isoformat()}"]})
 
 
 async def run_market(settings: MainSettings, screen: Screen, logs: ChildLogs, signals: StopSignals) -> int:
-    """Run until a signal, then end all children in order; 0, or 130 where a second signal killed them.
+    """Run until a signal or the run's end, then end all children in order.
 
-    Raises Refused where a child refuses to start; the others are ended first.
+    Returns 0, 1 where the run failed before its end, or 130 where a second signal killed the children. Raises Refused where
+    a child refuses to start; the others are ended first.
     """
     signals.attach()
     for line in ["marksim: a market on this machine", *plan.listing(settings), "Ctrl-C ends it."]:
@@ -97,7 +109,10 @@ async def run_market(settings: MainSettings, screen: Screen, logs: ChildLogs, si
         screen.line("All services killed.")
         return _EXIT_KILLED
     screen.line("All services ended.")
-    return 0
+    ended = watching.result() if not watching.cancelled() else Ended()
+    if ended.tape_hash:
+        screen.line(f"tape hash: {ended.tape_hash}")
+    return ended.code
 
 
 async def _end(group: Group, screen: Screen, kill: asyncio.Event) -> bool:
@@ -112,7 +127,29 @@ async def _end(group: Group, screen: Screen, kill: asyncio.Event) -> bool:
     return killed
 
 
-async def _watch(settings: MainSettings, screen: Screen, logs: ChildLogs) -> None:
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended by itself."""
+
+    code: int = 0
+    tape_hash: str = ""
+
+
+async def _end_of(reading: Reading, watcher: Watcher, screen: Screen) -> Ended:
+    """Of a run that is over: its hash, or what went wrong."""
+    assert reading.engine is not None
+    screen.line(f"The market has ended: {reading.engine.message}.")
+    if reading.engine.state == CLOCK_STATE_FAILED:
+        return Ended(code=1)
+    try:
+        return Ended(tape_hash=await watcher.tape_hash())
+    except AioRpcError as error:
+        screen.line(f"The order book does not tell the tape hash: {peer_error(error)}")
+        return Ended(code=1)
+
+
+async def _watch(settings: MainSettings, screen: Screen, logs: ChildLogs) -> Ended:
+    """Show how the market does until its run is over."""
     pages = (settings.reach(settings.http_port_of(name)) for name in ("edge", "orderbook"))
     watcher = Watcher(plan.grpc_addresses(settings), *pages)
     began, started, run = time.monotonic(), False, ""
@@ -130,6 +167,8 @@ async def _watch(settings: MainSettings, screen: Screen, logs: ChildLogs) -> Non
                 started = True
                 logs.started()
                 screen.status(status_line(reading))
+            if reading.over:
+                return await _end_of(reading, watcher, screen)
             await asyncio.sleep(_STATUS_EVERY_S if screen.is_terminal else 2 * _STATUS_EVERY_S)
     finally:
         with contextlib.suppress(asyncio.CancelledError):

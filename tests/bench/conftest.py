@@ -2,7 +2,7 @@
 
 import pytest
 
-from marksim.core.book.warm import compile_kernels
+from marksim.core.warm import compile_kernels
 
 
 @pytest.fixture(scope="session", autouse=True)

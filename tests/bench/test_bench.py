@@ -32,8 +32,13 @@ def test_quick_form_prints_all_mixes(capsys: pytest.CaptureFixture[str]) -> None
         ("memory", "Memory of a book with 10,000 open orders"),
         ("steady", "steady state"),
         ("drift", "factor of 100"),
+        ("coroutines", "Agents as coroutines"),
         ("unary", "One order a call"),
+        ("engine_to_book", "Windows of orders over gRPC"),
         ("edge", "WebSocket clients"),
+        ("populations", "with their book and ticks"),
+        ("traders", "as populations grow"),
+        ("aging", "as a market ages"),
     ],
 )
 def test_quick_form_of_each_part_prints_a_table(part: str, heading: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from marksim.dashboard.history import History
 from marksim.dashboard.service import _FeedCollector
 from marksim.edge import metrics as edge_metrics
 from marksim.engine.clock import Clock
+from marksim.engine.load import Load
 from marksim.engine.metrics import EngineMetrics
 from marksim.engine.run import Driver
 from marksim.memory.page import TargetCollector
@@ -49,7 +50,7 @@ async def page(directory: Path) -> str:
     target.answered(telemetry_pb2.GetMemoryResponse(stores=[store_to_proto(store)]), 1.0)
     collectors: list[Collector] = [
         OrderBookMetrics(book.servicer),
-        EngineMetrics(driver, clock, lambda: engine_pb2.CLOCK_STATE_RUNNING),
+        EngineMetrics(driver, clock, Load(), lambda: engine_pb2.CLOCK_STATE_RUNNING),
         archiver_metrics.ArchiveMetrics(archive, directory),
         TargetCollector(lambda: [target]),
         _FeedCollector(History("ws://localhost:1")),

@@ -243,6 +243,7 @@ TWO = "orderbook.shards=2,orderbook.assign.BTC/USD=0,orderbook.assign.ETH/USD=1"
         (["edge.enabled=false"], "name another release's feed in dashboard.feed"),
         (["scenario.name=other", "scenario.inline=x"], "only one can be run"),
         (["scenario.name="], "there is nothing to run"),
+        (["scenario.files.my\\.py=x"], "scenario.files has my.py, and nothing reads it: give the scenario that does as"),
         (["metrics.serviceMonitor.enabled=true", "metrics.podMonitor.enabled=true"], "scraped twice"),
         (["commonLabels.app\\.kubernetes\\.io/name=x"], "commonLabels has app.kubernetes.io/name"),
         (["edge.podLabels.app\\.kubernetes\\.io/component=x"], "edge.podLabels has app.kubernetes.io/component"),

@@ -6,6 +6,7 @@ import pytest
 
 from marksim.core.errors import InvalidInput, NotNow
 from marksim.engine.clock import Clock
+from marksim.engine.until import Awaited, Kind
 
 L = 50_000_000
 
@@ -193,3 +194,47 @@ async def test_pause_does_not_wait_for_an_absent_order_book() -> None:
     clock = Clock(None)
     await asyncio.wait_for(clock.pause(), 4)
     assert clock.paused
+
+
+async def test_run_until_says_what_it_waits_for_and_what_it_came_to() -> None:
+    """Until then in words of its own, afterwards as the message, which the next command takes away."""
+    clock = Clock(None)
+    clock.paused = True
+    loop = Loop(clock)
+    await clock.run_until(20 * L, 0)
+    assert clock.until == "1970-01-01T00:00:01Z"
+    await loop.until(20)
+    await turns()
+    assert (clock.until, clock.message) == ("", "reached 1970-01-01T00:00:01Z")
+    await clock.step(1)
+    assert clock.message == ""
+    await loop.end()
+
+
+async def test_run_until_an_event_takes_the_place_of_a_time_and_a_pause_forgets_it() -> None:
+    """One thing is waited for at a time."""
+    clock = Clock(None)
+    await clock.run_until(20 * L, 0)
+    await clock.run_until_event(Awaited(Kind.TRADE, {}))
+    assert (clock.until_ns, clock.until) == (None, "a trade in any symbol")
+    await clock.pause()
+    assert (clock.until, clock.paused) == ("", True)
+    await clock.run_until_event(Awaited(Kind.TRADE, {}))
+    assert not clock.paused
+    clock.reached("it traded")
+    assert (clock.until, clock.message, clock.paused) == ("", "it traded", True)
+
+
+async def test_lag_shows_in_the_middle_of_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window that takes a minute is a minute late before its end, and a paused clock is never late."""
+    wall_s = [100.0]
+    monkeypatch.setattr("marksim.engine.clock.time.monotonic", lambda: wall_s[0])
+    clock = Clock(1.0)
+    assert clock.lag_s == 0.0
+    clock.restart(0)
+    wall_s[0] += L / 1e9
+    assert await clock.wait_for(0, L)
+    wall_s[0] += 60.0
+    assert round(clock.lag_s, 3) == 60.0
+    clock.paused = True
+    assert clock.lag_s == 0.0

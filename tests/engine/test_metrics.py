@@ -5,6 +5,7 @@ import math
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from marksim.engine.clock import Clock
+from marksim.engine.load import Load
 from marksim.engine.metrics import STATES, EngineMetrics
 from marksim.engine.run import Driver
 from marksim.engine.shard import Shard
@@ -17,7 +18,7 @@ from tests.engine.fake_book import FakeBook, serve
 def registry(driver: Driver, clock: Clock, state: pb.ClockState) -> CollectorRegistry:
     """The engine's metrics alone."""
     alone = CollectorRegistry()
-    alone.register(EngineMetrics(driver, clock, lambda: state))
+    alone.register(EngineMetrics(driver, clock, Load(), lambda: state))
     return alone
 
 
@@ -58,7 +59,10 @@ async def test_windows_are_counted_and_timed() -> None:
     assert shown.get_sample_value("marksim_engine_windows_total") == len(took) == 20
     assert shown.get_sample_value("marksim_engine_runs_total") == 1
     assert shown.get_sample_value("marksim_engine_orderbook_connected", {"orderbook": f"127.0.0.1:{port}"}) == 1
-    spent = [shown.get_sample_value("marksim_engine_spent_seconds_total", {"part": part}) for part in ("agents", "book")]
+    spent = [
+        shown.get_sample_value("marksim_engine_spent_seconds_total", {"part": part})
+        for part in ("agents", "populations", "book")
+    ]
     assert math.isclose(sum(filter(None, spent)), sum(took), rel_tol=1e-6)
     labels = {"run": driver.run, "scenario": scenario.name, "scenario_hash": scenario.hash, "seed": str(scenario.seed)}
     assert shown.get_sample_value("marksim_engine_run_info", labels) == 1

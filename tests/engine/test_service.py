@@ -2,15 +2,12 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
-import grpc.aio
 import pytest
 from google.protobuf.message import Message
 
-from marksim.core.errors import Denied, InvalidInput, NotNow, Unsupported
+from marksim.core.errors import Denied, InvalidInput, NotNow
 from marksim.engine.service import EngineService
 from marksim.engine.settings import EngineSettings
 from marksim.runtime.identity import Action, Principal
@@ -18,50 +15,13 @@ from marksim.runtime.serve import Lifecycle
 from marksim.scenario import load_scenario
 from marksim.v1 import engine_pb2 as pb
 from tests.engine.fake_book import FakeBook, serve
+from tests.engine.world import World, world_of
 from tests.runtime.name_server import name_server
-
-
-class World:
-    """A fake book and an engine service that drives it, with no gRPC in front of the engine."""
-
-    def __init__(self, book: FakeBook, server: grpc.aio.Server, port: int, engine: EngineService) -> None:
-        self.book = book
-        self.server = server
-        self.port = port
-        self.engine = engine
-
-    async def state(self, state: "pb.ClockState") -> None:
-        """Wait until the status says so."""
-        async with asyncio.timeout(10):
-            while (await self.status()).state != state:
-                await asyncio.sleep(0.005)
-
-    async def status(self) -> pb.EngineStatus:
-        return (await self.engine.GetStatus(pb.GetStatusRequest(), None)).status
-
-    async def until(self, holds: Callable[[], bool]) -> None:
-        while not holds():
-            await asyncio.sleep(0.005)
-
-
-@asynccontextmanager
-async def _world(speed: str = "max") -> AsyncIterator[World]:
-    book = FakeBook(load_scenario("default"))  # the rest answers UNIMPLEMENTED
-    server, port = await serve(book)
-    engine = EngineService(EngineSettings(orderbook=[f"127.0.0.1:{port}"], speed=speed))
-    lifecycle = Lifecycle(service="engine", grace_s=4.0)
-    running = asyncio.create_task(engine.run(lifecycle))
-    try:
-        yield (world := World(book, server, port, engine))
-    finally:
-        lifecycle.draining.set()
-        await asyncio.wait_for(running, 5)
-        await world.server.stop(None)
 
 
 async def test_windows_come_in_order_each_once() -> None:
     """From 0 on, without a hole, empty ones too."""
-    async with _world() as world:
+    async with world_of() as world:
         await world.until(lambda: len(world.book.windows) > 50)
         numbers = [number for _, number, _ in world.book.windows]
         assert numbers == list(range(len(numbers)))
@@ -70,7 +30,7 @@ async def test_windows_come_in_order_each_once() -> None:
 
 async def test_a_broken_stream_resends_the_window_and_keeps_the_run() -> None:
     """The same bytes under the same number; the book answers from its record."""
-    async with _world() as world:
+    async with world_of() as world:
         world.book.breaks_at = {20}
         await world.until(lambda: world.book.last_window > 30)
         resent = [(run, content) for run, number, content in world.book.windows if number == 20]
@@ -81,7 +41,7 @@ async def test_a_broken_stream_resends_the_window_and_keeps_the_run() -> None:
 
 async def test_a_lost_book_means_a_new_run_with_a_higher_term() -> None:
     """A new epoch from window 0 on, said in the status."""
-    async with _world() as world:
+    async with world_of() as world:
         await world.until(lambda: world.book.last_window > 10)
         first = world.book.run
         world.book.lose()
@@ -95,7 +55,7 @@ async def test_a_lost_book_means_a_new_run_with_a_higher_term() -> None:
 
 async def test_a_fenced_engine_stops_and_says_why() -> None:
     """It stays up for people to look at, is not ready, and sends nothing."""
-    async with _world() as world:
+    async with world_of() as world:
         world.book.refuses = "FENCED"
         world.book.breaks_at = {world.book.last_window + 5}
         await world.until(lambda: world.engine.driver is not None and world.engine.driver.state == pb.CLOCK_STATE_FAILED)
@@ -106,7 +66,7 @@ async def test_a_fenced_engine_stops_and_says_why() -> None:
 
 async def test_pause_step_resume() -> None:
     """Pause holds the clock, Step runs exactly so many windows, Resume goes on; the book is told."""
-    async with _world() as world:
+    async with world_of() as world:
         await world.until(lambda: world.book.last_window > 10)
         paused = (await world.engine.Pause(pb.PauseRequest(), None)).status
         assert paused.state == pb.CLOCK_STATE_PAUSED
@@ -120,7 +80,7 @@ async def test_pause_step_resume() -> None:
 
 async def test_a_book_that_dies_while_paused_is_noticed() -> None:
     """The status says so, and when a book is there that knows nothing, a new run begins without a step: paused still."""
-    async with _world() as world:
+    async with world_of() as world:
         await world.until(lambda: world.book.last_window > 10)
         await world.engine.Pause(pb.PauseRequest(), None)
         await world.server.stop(None)
@@ -137,7 +97,7 @@ async def test_a_book_that_dies_while_paused_is_noticed() -> None:
 
 async def test_a_stream_that_breaks_while_paused_is_opened_again() -> None:
     """In the same run, where the book still knows it, and the book is told again that the market is paused."""
-    async with _world() as world:
+    async with world_of() as world:
         await world.until(lambda: world.book.last_window > 10)
         await world.engine.Pause(pb.PauseRequest(), None)
         # What was told of the pause may still be on its way.
@@ -214,17 +174,15 @@ async def test_bad_control_requests_name_the_field(rpc: str, request_: Message, 
 
 
 async def test_what_cannot_be_now_is_refused() -> None:
-    """A step of a running market, and what this engine does not do yet."""
-    async with _world() as world:
+    """A step of a running market."""
+    async with world_of() as world:
         with pytest.raises(NotNow, match="pause it"):
             await world.engine.Step(pb.StepRequest(windows=1), None)
-        with pytest.raises(Unsupported):
-            await world.engine.InjectEvent(pb.InjectEventRequest(), None)
 
 
 async def test_watch_status_streams_and_ends_with_the_service() -> None:
     """One message at once, more at the interval, and the end on shutdown."""
-    async with _world() as world:
+    async with world_of() as world:
         stream = world.engine.WatchStatus(pb.WatchStatusRequest(interval_ms=100), None)
         first = await anext(stream)
         second = await anext(stream)
@@ -257,7 +215,7 @@ def test_a_speed_that_is_none_is_refused_by_the_settings() -> None:
 
 async def test_the_book_is_told_of_the_pause_that_run_until_ends_in() -> None:
     """So that outside orders get their answer at once."""
-    async with _world() as world:
+    async with world_of() as world:
         await world.until(lambda: world.book.last_window > 0)
         await world.engine.Pause(pb.PauseRequest(), None)
         await world.until(lambda: world.book.paces[-1:] == [True])

@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from marksim.core.book.warm import compile_kernels
+from marksim.core.warm import BOOK, compile_kernels
 from tests.orderbook.market import Market, served
 
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled() -> None:
     """As the service does before it is ready."""
-    compile_kernels()
+    compile_kernels(BOOK)
 
 
 @pytest_asyncio.fixture

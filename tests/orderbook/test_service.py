@@ -10,12 +10,12 @@ import grpc
 import grpc.aio
 import pytest
 
-from marksim.core.book.warm import KERNELS
 from marksim.core.errors import Away
 from marksim.core.types import Side
-from marksim.orderbook import service
+from marksim.core.warm import BOOK
 from marksim.orderbook.service import OrderBookService
 from marksim.orderbook.settings import OrderBookSettings
+from marksim.runtime import warming
 from marksim.runtime.service import Lifecycle
 from marksim.v1 import orderbook_pb2 as pb
 from tests.orderbook.market import LOOKAHEAD_NS, START_NS, WAIT_S, Market, limit, order_request, refused
@@ -40,11 +40,11 @@ async def test_drain_does_not_wait_for_the_compiler(market: Market, monkeypatch:
     """A cold start takes up to a minute; a service that is told to end meanwhile ends at once, and in order."""
     compiling, enough = threading.Event(), threading.Event()
 
-    def compile_for_long(_: object) -> None:
+    def compile_for_long(*_: object) -> None:
         compiling.set()
         enough.wait(WAIT_S)
 
-    monkeypatch.setattr(service, "compile_kernels", compile_for_long)
+    monkeypatch.setattr(warming, "compile_kernels", compile_for_long)
     market.service.servicer.ready = False
     lifecycle = Lifecycle(service="orderbook", grace_s=60)
     work = asyncio.create_task(market.service.run(lifecycle))
@@ -61,10 +61,10 @@ async def test_drain_does_not_wait_for_the_compiler(market: Market, monkeypatch:
 async def test_compiler_that_fails_ends_the_service(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
     """What goes wrong in its thread is not lost there."""
 
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise ValueError("no compiler")
 
-    monkeypatch.setattr(service, "compile_kernels", fail)
+    monkeypatch.setattr(warming, "compile_kernels", fail)
     with pytest.raises(ValueError, match="no compiler"):
         await market.service.run(Lifecycle(service="orderbook", grace_s=60))
 
@@ -74,11 +74,11 @@ async def test_kernels_that_come_from_the_cache_are_not_called_compiled(
 ) -> None:
     """Every start prepares them; only the first one compiles."""
     log = MagicMock()
-    monkeypatch.setattr(service, "log", log)
+    monkeypatch.setattr(warming, "log", log)
     async with running(market):
         pass
     said = [call for call in log.info.call_args_list if "kernel" in call.kwargs]
-    assert [call.kwargs["kernel"] for call in said] == list(KERNELS)
+    assert [call.kwargs["kernel"] for call in said] == list(BOOK)
     assert {call.args for call in said} == {("preparing kernels",)}
 
 
@@ -266,4 +266,4 @@ def test_wrong_scenario_ends_with_one_line(capsys: pytest.CaptureFixture[str]) -
         OrderBookService(OrderBookSettings(scenario="nope", ring_mib=1))
     assert ended.value.code == 2
     line = capsys.readouterr().err
-    assert line.startswith("marksim orderbook: --scenario") and "ready scenarios are default" in line
+    assert line.startswith("marksim orderbook: --scenario") and "the ready scenarios are " in line and "default" in line

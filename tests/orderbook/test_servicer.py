@@ -1,12 +1,16 @@
 """What people and bots may look at."""
 
+import uuid
 from typing import Any
 
 import grpc
 import pytest
 
+from marksim.codec import decode_columns, tick_from_proto
 from marksim.core.errors import Denied
-from marksim.core.types import Side
+from marksim.core.feed.tape import TapeHash
+from marksim.core.feed.ticks import tick_row
+from marksim.core.types import EXECUTION, Side
 from marksim.runtime.identity import Action, Principal
 from marksim.v1 import orderbook_pb2 as pb
 from tests.orderbook.market import LOOKAHEAD_NS, START_NS, SYMBOL, Market, limit, order_request, refused
@@ -18,6 +22,24 @@ async def test_book_before_the_first_engine(market: Market) -> None:
     assert (book.run, book.HasField("window"), len(book.bids), book.tick.tick_number) == ("", False, 0, 0)
     run = await market.stub.GetRun(pb.GetRunRequest())
     assert (run.run, run.term, run.engine_connected, len(run.scenario_hash)) == ("", 0, False, 64)
+
+
+async def test_the_run_says_the_tape_hash_of_every_symbol(market: Market) -> None:
+    """Over the events and the tick of each window; an empty window leaves it, a new run begins it anew."""
+    assert not (await market.stub.GetRun(pb.GetRunRequest())).tapes
+    engine = await market.engine()
+    before = (await market.stub.GetRun(pb.GetRunRequest())).tapes
+    hashed = TapeHash()
+    assert [(tape.symbol, tape.hash, tape.sequence) for tape in before] == [(SYMBOL, hashed.hexdigest(), 0)]
+    for number in range(3):
+        result = await engine.window(number, *[limit(number + 1, Side.BUY, 99_000 + number, 5)] if number != 1 else [])
+        for part in result.results:
+            executions = decode_columns(part.executions, EXECUTION)
+            hashed.update(executions, tick_row(tick_from_proto(part.tick), executions["sequence"].item(-1)))
+        tape = (await market.stub.GetRun(pb.GetRunRequest())).tapes[0]
+        assert (tape.hash, tape.sequence) == (hashed.hexdigest(), number // 2 + 1)
+    await market.engine(run=str(uuid.uuid4()), term=2)
+    assert list((await market.stub.GetRun(pb.GetRunRequest())).tapes) == list(before)
 
 
 async def test_book_that_compiles_calls_no_kernel(market: Market) -> None:

@@ -7,7 +7,18 @@ import grpc
 import pytest
 
 from marksim.codec import decode_columns
-from marksim.core.types import EXECUTION, OUTSIDE_ACCOUNTS_FROM, CommandKind, ExecutionKind, Reason, SessionState, Side
+from marksim.core.types import (
+    EXECUTION,
+    OUTSIDE_ACCOUNTS_FROM,
+    CommandKind,
+    ExecutionKind,
+    OrderType,
+    Reason,
+    Records,
+    SessionState,
+    Side,
+    TimeInForce,
+)
 from marksim.orderbook.outside import SESSION_ACCOUNT, account_number
 from marksim.orderbook.sequencing import PRICED_ORDERS
 from marksim.v1 import orderbook_pb2 as pb
@@ -353,3 +364,24 @@ async def test_an_entry_of_the_sessions_replaces_an_operators_halt() -> None:
         await engine.window(1)
         (result,) = (await engine.window(2)).results
         assert result.tick.session_state == types_pb2.SESSION_STATE_CONTINUOUS
+
+
+def _executions(done: pb.WindowResult) -> Records:
+    """Of a window with one symbol."""
+    (result,) = done.results
+    return decode_columns(result.executions, EXECUTION)
+
+
+async def test_an_engine_halts_the_market_and_trades_on_an_account_of_its_own(market: Market) -> None:
+    """What happens to a market by a scenario comes as commands of account 0: a halt with an end, and a market order."""
+    engine = await market.engine()
+    sell = {"kind": CommandKind.NEW, "side": Side.SELL, "order_type": OrderType.MARKET, "time_in_force": TimeInForce.IOC}
+    resting = limit(1, Side.BUY, 99_000, 5)
+    first = await engine.window(0, resting, sell | {"account": 0, "serial": 1, "quantity_lots": 2})
+    assert _executions(first)["kind"].tolist()[-1] == ExecutionKind.TRADED
+    until_ns = START_NS + 3 * LOOKAHEAD_NS
+    halt = {"kind": CommandKind.SET_SESSION, "session_state": HALTED, "expire_time_ns": until_ns}
+    second = await engine.window(1, halt | {"account": 0, "serial": 2})
+    assert _executions(second)["session_state"].tolist() == [HALTED]
+    assert not (await engine.window(2)).results
+    assert _executions(await engine.window(3))["session_state"].tolist() == [OPENING]

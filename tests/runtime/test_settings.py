@@ -227,3 +227,30 @@ def test_a_pod_binds_all_addresses_by_its_environment(monkeypatch: pytest.Monkey
     """MARKSIM_<SERVICE>__HOST is `--host`."""
     monkeypatch.setenv("MARKSIM_EDGE__HOST", "::")
     assert load_settings(Sample, "edge", []).host == "::"
+
+
+class Positional(Sample):
+    positional = "edge"
+    edge: str = "none"
+
+
+@pytest.mark.parametrize("argv", [["a"], ["a", "--quiet"], ["--quiet", "a"], ["--edge", "a"], ["--grpc-port", "1", "a"]])
+def test_one_field_may_stand_without_its_flag(argv: list[str]) -> None:
+    """Before or behind the flags."""
+    assert load_settings(Positional, "edge", argv).edge == "a"
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["a", "--edge", "b"], "--edge is given twice, as b and as a: leave one out"),
+        (["a", "b"], "b is not a setting"),
+        (["--quite", "a"], "--quite is not a setting; did you mean --quiet?"),
+    ],
+)
+def test_a_word_too_many_is_refused(argv: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """And a misspelt flag is named before the word behind it."""
+    with pytest.raises(SystemExit) as stop:
+        load_settings(Positional, "edge", argv)
+    assert stop.value.code == 2
+    assert said in capsys.readouterr().err

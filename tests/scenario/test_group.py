@@ -9,12 +9,15 @@ from marksim.scenario.group import group_of, is_inside
 
 def test_a_group_has_its_symbols_and_their_agents_with_their_accounts() -> None:
     """An agent's account is its place in the whole scenario."""
-    scenario = load_scenario("two-symbols")
+    scenario = load_scenario("two-symbols", ["agents.whale.symbol=ETH/USD"])
     whole, group = group_of(scenario, ()), group_of(scenario, ["ETH/USD"])
     assert [instrument.symbol for instrument in group.instruments] == ["ETH/USD"]
-    assert group.agents == tuple(agent for agent in whole.agents if agent.symbol == "ETH/USD")
-    assert [agent.account for agent in whole.agents] == list(range(1, 45))
-    assert [agent.account for agent in group.agents] == list(range(23, 45))
+    assert group.cast.populations == tuple(one for one in whole.cast.populations if one.symbol == "ETH/USD")
+    assert [(agent.name, agent.account) for agent in group.cast.agents] == [("whale", len(whole.cast.agents))]
+    # What trades BTC/USD comes before, each trader with an account.
+    before = sum(one.traders for one in whole.cast.populations if one.symbol == "BTC/USD")
+    assert group.cast.populations[0].account == 1 + len(whole.cast.agents) + before
+    assert [value.symbol for value in group.cast.values] == ["ETH/USD"]
 
 
 def test_an_unknown_symbol_is_refused() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from marksim.core.types import Instrument, Records
 from marksim.store.archive import Flush, Gap, Progress, RunFacts
-from marksim.store.parquet import TABLES, Rows
+from marksim.store.parquet import DERIVED, TABLES, Rows
 
 BTC = Instrument("BTC/USD", "BTC", "USD", Fraction(1, 2), Fraction(1, 1000), 100_000, 1, 1 << 30)
 ETH = Instrument("ETH/USD", "ETH", "USD", Fraction(1, 20), Fraction(1, 100), 60_000, 1, 1 << 30)
@@ -21,10 +21,12 @@ def facts(run: str = "run-1", instruments: tuple[Instrument, ...] = (BTC, ETH)) 
 
 def records(table: str, first: int, count: int, time_ns: int = START_NS) -> Records:
     """`count` rows with sequences from `first` on."""
-    made: Records = np.zeros(count, TABLES[table])
+    made: Records = np.zeros(count, {**TABLES, **DERIVED}[table])
     for index, name in enumerate(made.dtype.names or ()):
         made[name] = np.arange(first, first + count) * (index + 1) % 251 + 1
-    for name in {"side", "kind", "reason", "session_state"} & set(made.dtype.names or ()):
+    for name in {"side", "kind", "reason", "session_state", "order_type", "time_in_force", "status"} & set(
+        made.dtype.names or ()
+    ):
         made[name] = np.arange(first, first + count) % 2 + 1
     made["sequence"] = np.arange(first, first + count)
     made["time_ns"] = time_ns + np.arange(count)

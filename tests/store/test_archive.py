@@ -4,6 +4,7 @@ import errno
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from marksim.core.errors import NotNow
 from marksim.store.archive import IN_ORDER, Archive, Gap, Progress
-from marksim.store.parquet import TABLES, read_metadata, read_table
+from marksim.store.parquet import TABLES, read_metadata, read_table, write_file
 from tests.store.market import BTC, flush
 
 
@@ -171,6 +172,57 @@ def test_gaps_and_how_runs_ended_are_tables(tmp_path: Path) -> None:
     archive.close()
 
 
+def test_a_run_that_ends_here_keeps_its_tape_hash(tmp_path: Path) -> None:
+    """Each symbol's own, and none of a run that only ended; also where an older version began the run."""
+    archive = Archive(tmp_path)
+    archive.write(flush(0, 3, "run-0"))
+    archive.write(flush(0, 3))
+    archive.settle()
+    old = next((tmp_path / "runs" / "run=run-1").glob("symbol=BTC*/part.parquet"))
+    write_file(old, read_table(old).drop_columns(["tape_hash"]), read_metadata(old))
+    ended = {"run-1": IN_ORDER, "run-0": "followed by run run-1"}
+    archive.write(replace(flush(4, 5, ended=ended), tapes={"BTC/USD": "ab", "ETH/USD": "cd"}))
+    archive.close()
+    Archive(tmp_path).close()
+    rows = [row for path in sorted(tmp_path.glob("runs/**/part.parquet")) for row in read_table(path).to_pylist()]
+    assert [(row["run"], row["symbol"], row["tape_hash"]) for row in rows] == [
+        *[("run-0", "BTC/USD", None), ("run-0", "ETH/USD", None)],
+        *[("run-1", "BTC/USD", "ab"), ("run-1", "ETH/USD", "cd")],
+    ]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_flush_whose_file_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    """However many files are written at a time; the same flush again is stored whole."""
+    archive, real = Archive(tmp_path, threads=threads), os.fsync
+    calls = iter(range(1_000))
+
+    def full(descriptor: int) -> None:
+        if next(calls) >= 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        archive.write(flush(0, 3))
+    assert hidden(tmp_path) == [] and not list(tmp_path.glob("**/*.parquet"))
+    monkeypatch.setattr(os, "fsync", real)
+    archive.write(flush(0, 3))
+    archive.settle()
+    assert all(rows(tmp_path, table) == expected(0, 3) for table in TABLES)
+    archive.close()
+
+
+def test_a_directory_that_is_taken_names_the_flag_that_chooses_another(tmp_path: Path) -> None:
+    """Each command has its own."""
+    archive = Archive(tmp_path)
+    with pytest.raises(NotNow, match="choose another --out"):
+        Archive(tmp_path, flag="--out")
+    archive.close()
+
+
 def test_a_run_that_comes_back_after_many_others_is_known(tmp_path: Path) -> None:
     """Its progress is found in an older log entry."""
     archive = Archive(tmp_path)
@@ -199,8 +251,8 @@ def test_an_archive_of_an_older_version_goes_on(tmp_path: Path) -> None:
     archive.write(flush(4, 5))
     archive.settle()
     newest = tmp_path / "ticks/run=run-1/symbol=BTC%2FUSD/date=2026-01-01/part-000000000004-000000000005.parquet"
-    assert read_metadata(newest)["marksim.schema"] == "2"
-    assert [json.loads(path.read_text())["schema"] for path in sorted((tmp_path / "_log").glob("*.json"))] == [1, 2]
+    assert read_metadata(newest)["marksim.schema"] == "3"
+    assert [json.loads(path.read_text())["schema"] for path in sorted((tmp_path / "_log").glob("*.json"))] == [1, 3]
     archive.close()
 
 
@@ -209,8 +261,8 @@ def test_an_archive_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     archive = Archive(tmp_path)
     archive.write(flush(0, 3))
     archive.close()
-    _relabel(tmp_path, 3)
-    with pytest.raises(NotNow, match="has schema 3, this version knows 1 to 2: use another directory"):
+    _relabel(tmp_path, 4)
+    with pytest.raises(NotNow, match="has schema 4, this version knows 1 to 3: use another directory"):
         Archive(tmp_path)
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from marksim.store.parquet import TABLES, Rows, read_metadata, read_table, to_arrow, write_file
+from marksim.store.parquet import DERIVED, TABLES, Rows, read_compact, read_metadata, read_table, to_arrow, write_file
 from tests.store.market import BTC, START_NS, records
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", [*TABLES, *DERIVED])
 def test_every_integer_comes_back_as_it_was(table: str, tmp_path: Path) -> None:
     """All integer columns of a table are the same after writing and reading."""
     made = records(table, 5, 1_000)
@@ -32,6 +32,23 @@ def test_people_read_decimals_names_and_times(tmp_path: Path) -> None:
     assert (row["price"], row["quantity"], row["side"], row["window"]) == (50_000.5, 1.234, "SELL", 7)
     assert read.schema.field("ts").type == pa.timestamp("us", "UTC")
     assert int(row["ts"].timestamp()) == START_NS // 10**9
+
+
+def test_what_is_cash_is_read_in_the_quote_asset(tmp_path: Path) -> None:
+    """A sum of ticks times lots is worth tick_size times lot_size each."""
+    made = records("positions", 0, 1)
+    made["cash_tick_lots"], made["position_lots"] = -3_000, 1_500
+    write_file(tmp_path / "file", to_arrow(Rows(made, np.array([7])), "run-1", BTC), {})
+    row = read_table(tmp_path / "file").to_pylist()[0]
+    assert (row["cash"], row["position"]) == (-1.5, 1.5)
+
+
+def test_texts_are_read_as_numbers_with_a_dictionary(tmp_path: Path) -> None:
+    """The same rows in a part of the memory."""
+    write_file(tmp_path / "file", to_arrow(Rows(records("orders", 0, 9), np.arange(9)), "run-1", BTC), {})
+    compact = read_compact(tmp_path / "file")
+    assert compact.to_pylist() == read_table(tmp_path / "file").to_pylist()
+    assert pa.types.is_dictionary(compact.schema.field("status").type)
 
 
 def test_a_name_that_a_newer_book_knows_is_kept_by_its_number(tmp_path: Path) -> None:

@@ -132,3 +132,14 @@ def test_everybody_is_told_the_address_that_the_children_bind(host: str, reached
     assert f"http://{reached}:9091/metrics" in listed
     assert plan.grpc_addresses(settings)["engine"] == f"{reached}:50052"
     assert (f" --url ws://{reached}:8765" in listed) == (reached != "localhost")
+
+
+def test_a_scenario_without_its_flag_and_an_end_reach_the_engine() -> None:
+    """`marksim run mine.yaml --until 1d`; the path stays as it is, for children live in the same directory."""
+    settings = read_settings(["mine.yaml", "--until", "1d"])
+    engine, book = (_arguments(name, settings) for name in ("engine", "orderbook"))
+    for arguments in (engine, book):
+        assert arguments[arguments.index("--scenario") + 1] == "mine.yaml"
+    assert engine[engine.index("--until") + 1] == "1d"
+    assert "--until" not in book
+    assert "--until" not in _arguments("engine", read_settings([]))

@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
 from marksim.supervisor.screen import Screen
@@ -77,3 +78,34 @@ def test_paused_clock_is_said() -> None:
     """A clock that does not run says its state and why."""
     waiting = engine_pb2.EngineStatus(state=engine_pb2.CLOCK_STATE_WAITING, message="the order book is away")
     assert "waiting: the order book is away" in status_line(Reading(waiting, 0.0, 0.0, {}))
+
+
+def test_a_clock_that_cannot_keep_its_speed_says_how_late_it_is_and_why() -> None:
+    """Lag from a tenth of a second on, and what is slow once that is known."""
+    late = engine_pb2.EngineStatus()
+    late.CopyFrom(STATUS)
+    late.lag_seconds, late.running_until = 0.04, "a trade in BTC/USD"
+    assert "10.0x  until a trade in BTC/USD  0 ticks/s" in status_line(Reading(late, 3.0, 0.0, {}))
+    late.running_until = ""
+    late.lag_seconds, late.bottleneck_message = 0.74, "the agents: their code takes 80% of the time"
+    assert "10.0x  0.7 s late  slow: the agents: their code takes 80% of the time  0 ticks/s" in status_line(
+        Reading(late, 3.0, 0.0, {})
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "end_time_ns", "over"),
+    [
+        (engine_pb2.CLOCK_STATE_FINISHED, 1, True),
+        (engine_pb2.CLOCK_STATE_FAILED, 1, True),
+        (engine_pb2.CLOCK_STATE_RUNNING, 1, False),
+        # Without an end a failed market stays, so that people can look at it.
+        (engine_pb2.CLOCK_STATE_FAILED, 0, False),
+    ],
+)
+def test_a_run_is_over_at_its_end_or_when_it_fails_before(
+    state: engine_pb2.ClockState, end_time_ns: int, over: bool
+) -> None:
+    """Only where it was to end at all."""
+    status = engine_pb2.EngineStatus(state=state, end_time_ns=end_time_ns)
+    assert Reading(status, 0.0, 0.0, {}).over is over

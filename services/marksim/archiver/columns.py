@@ -6,8 +6,7 @@ import numpy as np
 from google.protobuf.message import Message
 
 from marksim.core.errors import InvalidInput
-from marksim.core.types import Records
-from marksim.store.parquet import TICK
+from marksim.core.types import TICK, Records
 from marksim.v1 import types_pb2
 
 

@@ -74,6 +74,7 @@ class CommandKind(IntEnum):
     AMEND = 3
     MASS_CANCEL = 4
     SET_SESSION = 5
+    OWNER_GONE = 6
 
 
 class ExecutionKind(IntEnum):
@@ -243,6 +244,29 @@ DEPTH: Final = np.dtype(
     ]
 )
 """New state of one price level; quantity 0 means the level is gone."""
+
+TICK: Final = np.dtype(
+    [
+        ("sequence", "<i8"),
+        ("time_ns", "<i8"),
+        ("tick_number", "<i8"),
+        ("last_price_ticks", "<i8"),
+        ("bid_price_ticks", "<i8"),
+        ("bid_quantity_lots", "<i8"),
+        ("ask_price_ticks", "<i8"),
+        ("ask_quantity_lots", "<i8"),
+        ("volume_24h_lots", "<i8"),
+        ("trades_total", "<i8"),
+        ("volume_total_lots", "<i8"),
+        ("window_volume_lots", "<i8"),
+        ("session_state", "<u1"),
+        ("session_volume_lots", "<i8"),
+        ("indicative_price_ticks", "<i8"),
+        ("indicative_volume_lots", "<i8"),
+        ("indicative_surplus_lots", "<i8"),
+    ]
+)
+"""One tick; `sequence` is the last event of its window. New columns come at the end: old files do not have them."""
 
 MAX_QUANTITY_LOTS: Final = 1 << 40
 MAX_PRICE_TICKS: Final = 1 << 40

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from marksim.core.errors import InvalidInput, NotNow
 from marksim.core.sim.pacing import Pacer
+from marksim.engine.until import Awaited
+from marksim.runtime.durations import format_moment
 
 NAP_S = 0.05
 """Longest sleep at a time, so that a command is obeyed soon at any speed."""
@@ -30,7 +32,10 @@ class Clock:
         self.paused = False
         self.stopping = False
         self.until_ns: int | None = None
+        self.awaited: Awaited | None = None
+        self.message = ""
         self.idle_s = 0.0
+        self._end_ns: int | None = None
         self._step: Step | None = None
         self._held = False
         self._interrupted = False
@@ -46,20 +51,40 @@ class Clock:
         (wall_0, sim_0), (wall_1, sim_1) = self._samples[0], self._samples[-1]
         return (sim_1 - sim_0) / 1e9 / (wall_1 - wall_0) if wall_1 > wall_0 else 0.0
 
+    @property
+    def lag_s(self) -> float:
+        """How far the clock is behind where its speed would have it, also in the middle of a window that takes long."""
+        if self.paused or self._end_ns is None:
+            return 0.0
+        return max(0.0, self.pacer.late_s(time.monotonic(), self._end_ns))
+
+    @property
+    def until(self) -> str:
+        """What run-until waits for, in words; empty where it waits for nothing."""
+        if self.awaited is not None:
+            return str(self.awaited)
+        return "" if self.until_ns is None else format_moment(self.until_ns)
+
     def restart(self, sim_ns: int) -> None:
         """Begin to pace from here; after a wait for the order book, or at the start of a run."""
         self.pacer.restart(time.monotonic(), sim_ns)
+        self._end_ns = sim_ns
         self._samples.clear()
 
     def reaches_its_end(self, end_ns: int) -> bool:
         """True, and paused, where a window up to `end_ns` would pass the time that run-until named."""
         if self.until_ns is None or end_ns <= self.until_ns:
             return False
-        self.paused, self.until_ns = True, None
+        self.reached(f"reached {format_moment(self.until_ns)}")
         return True
+
+    def reached(self, what: str) -> None:
+        """Pause where run-until ends; `what` says what it came to."""
+        self.paused, self.until_ns, self.awaited, self.message = True, None, None, what
 
     async def wait_for(self, start_ns: int, end_ns: int) -> bool:
         """Wait until the window [start, end) may run; False where the engine is to stop, or to look at its books."""
+        self._end_ns = end_ns
         while not self.stopping and not self._interrupted:
             if self.paused and self._step is None:
                 await self._hold(start_ns)
@@ -86,7 +111,7 @@ class Clock:
 
         It ends a step that is under way and forgets a run-until.
         """
-        self.paused, self.until_ns, self._step = True, None, None
+        self.paused, self.until_ns, self.awaited, self._step = True, None, None, None
         await self._notify()
         try:
             async with asyncio.timeout(PAUSE_WAIT_S), self._changed:
@@ -97,7 +122,7 @@ class Clock:
     async def resume(self) -> None:
         """Let a paused clock go on from where it stands; it ends a step that is under way."""
         if self.paused:
-            self.paused, self._step, self._held = False, None, False
+            self.paused, self._step, self._held, self.message = False, None, False, ""
             await self._notify()
 
     async def step(self, windows: int) -> None:
@@ -111,7 +136,7 @@ class Clock:
         if self._step is not None:
             raise NotNow("another step is under way: wait for its end, or pause to end it", reason="STEP_UNDER_WAY")
         step = self._step = Step(windows)
-        self._held = False
+        self._held, self.message = False, ""
         try:
             await self._notify()
             async with self._changed:
@@ -126,7 +151,7 @@ class Clock:
 
     async def set_factor(self, factor: float | None, sim_ns: int) -> None:
         """Change the speed; a window that waits is obeyed at the new one."""
-        self.pacer.set_factor(factor, time.monotonic(), sim_ns)
+        self.pacer.set_factor(factor, time.monotonic(), sim_ns, max(sim_ns, self._end_ns or 0))
         self._samples.clear()
 
     async def run_until(self, until_ns: int, sim_ns: int) -> None:
@@ -134,8 +159,18 @@ class Clock:
         if until_ns <= sim_ns:
             problem = f"simulated_time_ns {until_ns} is not after the present {sim_ns}: name a later time"
             raise InvalidInput(problem, metadata={"field": "simulated_time_ns"})
-        self.until_ns = until_ns
+        self.until_ns, self.awaited = until_ns, None
         await self.resume()
+
+    async def run_until_event(self, awaited: Awaited) -> None:
+        """Go on until the end of the window in which it happens, and pause there; returns at once."""
+        self.until_ns, self.awaited = None, awaited
+        await self.resume()
+
+    async def stopped(self) -> None:
+        """Wait for `stop`."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.stopping)
 
     async def stop(self) -> None:
         """Let `wait_for` and everyone who waits return."""

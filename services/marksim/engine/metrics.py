@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from marksim.engine.clock import Clock
+from marksim.engine.load import Bottleneck, Load
 from marksim.engine.run import Driver
 from marksim.v1 import engine_pb2 as pb
 
@@ -26,9 +27,10 @@ STATES: Final = {
 class EngineMetrics(Collector):
     """Read when Prometheus asks, in the thread of the scrape: plain numbers only, nothing is counted for it ahead."""
 
-    def __init__(self, driver: Driver, clock: Clock, state: Callable[[], pb.ClockState]) -> None:
+    def __init__(self, driver: Driver, clock: Clock, load: Load, state: Callable[[], pb.ClockState]) -> None:
         self._driver = driver
         self._clock = clock
+        self._load = load
         self._state = state
 
     def describe(self) -> Iterable[Metric]:
@@ -43,13 +45,15 @@ class EngineMetrics(Collector):
             yield GaugeMetricFamily(f"marksim_engine_{name}", text, float(value))
         yield self._spent()
         yield self._states()
+        yield self._bottlenecks()
         yield self._run_info()
         yield self._orderbooks()
 
     def _counters(self) -> Iterable[tuple[str, str, float]]:
         driver, pacer = self._driver, self._clock.pacer
         yield "windows", "Windows done in the present run.", driver.windows
-        yield "orders", "Orders that agents sent in the present run.", driver.engine.orders_sent
+        yield "orders", "Orders that agents and populations sent in the present run.", driver.engine.orders_sent
+        yield "population_orders", "Those of them that populations sent.", driver.engine.crowd_orders
         yield "trades", "Trades in the agents' symbols in the present run.", driver.trades_total
         yield "runs", "Runs begun since the process started.", driver.runs
         yield "slips", "Times that the clock was over one wall second late and gave that time up.", pacer.slips
@@ -68,17 +72,20 @@ class EngineMetrics(Collector):
             "Simulated seconds a wall second that were asked for; infinite for as fast as possible.",
             math.inf if pacer.factor is None else pacer.factor,
         )
-        yield "lag_seconds", "How far the clock is behind where its speed would have it.", pacer.lag_s
+        yield "lag_seconds", "How far the clock is behind where its speed would have it.", self._clock.lag_s
         yield "lookahead_seconds", "Simulated length of a window.", driver.scenario.lookahead_ns / 1e9
         yield "agents", "Agents of the run, those that failed included.", driver.engine.agents
+        yield "traders", "Traders of all populations of the run.", driver.engine.traders
         yield "failed_agents", "Agents that raised an error and were taken out.", len(driver.engine.failures)
 
     def _spent(self) -> Metric:
         spent = CounterMetricFamily(
             "marksim_engine_spent_seconds", "Wall time since the start by what it went to.", labels=["part"]
         )
-        parts = (("agents", self._driver.agents_s), ("book", self._driver.book_s), ("idle", self._clock.idle_s))
-        for part, seconds in parts:
+        populations_s = self._driver.populations_s
+        parts = {"agents": self._driver.agents_s - populations_s, "populations": populations_s}
+        parts |= {"book": self._driver.book_s, "idle": self._clock.idle_s}
+        for part, seconds in parts.items():
             spent.add_metric([part], seconds)
         return spent
 
@@ -90,6 +97,15 @@ class EngineMetrics(Collector):
         for name, number in STATES.items():
             states.add_metric([name], float(number == present))
         return states
+
+    def _bottlenecks(self) -> Metric:
+        slow, _ = self._load.bottleneck()
+        text = "1 for what keeps the clock from its speed, 0 for the others."
+        parts = GaugeMetricFamily("marksim_engine_bottleneck", text, labels=["part"])
+        for part in Bottleneck:
+            if part is not Bottleneck.UNSPECIFIED:
+                parts.add_metric([part.name.lower()], float(part is slow))
+        return parts
 
     def _run_info(self) -> Metric:
         scenario = self._driver.scenario

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from marksim.runtime.settings import Port, ServiceSettings
+from marksim.runtime.watchdog import DEFAULT_LIMIT_S
 
 
 def parse_speed(value: object) -> float | None:
@@ -44,6 +45,13 @@ class EngineSettings(ServiceSettings):
     speed: str = Field(
         "",
         description="simulated seconds a wall second, or max; the scenario's own if empty",
+    )
+
+    until: str = Field(
+        "", description="when the run ends: a simulated duration such as 1d, or an ISO time; the scenario's own if empty"
+    )
+    agent_limit_s: float = Field(
+        DEFAULT_LIMIT_S, ge=0, le=3_600, description="wall seconds for which one agent may hold the clock; 0 means any"
     )
 
     @field_validator("speed")

@@ -1,6 +1,7 @@
 """The engine's side of one order book: opens Trade, sends windows in lock step, and survives a broken connection."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
@@ -48,6 +49,8 @@ class Shard:
         self.symbols: tuple[str, ...] = ()
         self.scenario_hash = ""
         self.last_window: int | None = None
+        self.spent_s = 0.0
+        """Wall time from sending a window to its answer, of all windows."""
         self.on_broken: Callable[[], None] = lambda: None
         self._channel = open_channel(address)
         self._stub: orderbook_pb2_grpc.OrderBookServiceAsyncStub = orderbook_pb2_grpc.OrderBookServiceStub(self._channel)
@@ -131,7 +134,7 @@ class Shard:
             for symbol, rows in commands.items()
         ]
         request = pb.TradeRequest(window=pb.WindowCommands(window=window, commands=mine))
-        held = False
+        held, sent = False, time.monotonic()
         while True:
             try:
                 answer = await self._exchange(request)
@@ -146,6 +149,7 @@ class Shard:
                 await self.mend()
                 continue
             self.last_window = window
+            self.spent_s += time.monotonic() - sent
             return {
                 one.symbol: SymbolOutcome(
                     decode_columns(one.executions, EXECUTION),

@@ -248,6 +248,22 @@ class Outside:
         waiting.symbols, waiting.side = symbols, side
         return waiting
 
+    def enqueue_owner_gone(self, name: str) -> int:
+        """Let a cancel of all that the account has open wait for the next window, whatever that takes; of how many orders.
+
+        It finds room in a full queue, since each but an account's first follows a command of the account that had to.
+        """
+        account = self._accounts.get(name)
+        opened = [order for order in account.orders.values() if order.is_open] if account else []
+        if account is None or not opened:
+            return 0
+        own = (waiting for waiting in reversed(self._queue) if waiting.account == account.number)
+        if (last := next(own, None)) is not None and last.kind == CommandKind.OWNER_GONE:
+            return 0
+        waiting = self._append(CommandKind.OWNER_GONE, account.number, while_paused=True)
+        waiting.symbols = tuple(dict.fromkeys(order.instrument.symbol for order in opened))
+        return len(opened)
+
     def enqueue_session(self, symbol: str, state: SessionState, until_ns: int, while_paused: bool) -> Waiting:
         """Let a change of a symbol's session wait for the next window."""
         waiting = self._wait(CommandKind.SET_SESSION, SESSION_ACCOUNT, while_paused)
@@ -290,9 +306,16 @@ class Outside:
                 waiting.done.set_result(window)
 
     def fail(self, error: MarksimError, paused_only: bool = False) -> None:
-        """Give up what waits, as if it had never come; with `paused_only`, all but those that wait through a pause."""
-        failed = [waiting for waiting in self._queue if not (paused_only and waiting.while_paused)]
-        self._queue = [waiting for waiting in self._queue if waiting not in failed] if paused_only else []
+        """Give up what waits, as if it had never come; with `paused_only`, all but those that wait through a pause.
+
+        That an owner is gone stays true whatever else fails: it waits for the next window of this run.
+        """
+
+        def stays(waiting: Waiting) -> bool:
+            return waiting.kind == CommandKind.OWNER_GONE or (paused_only and waiting.while_paused)
+
+        failed = [waiting for waiting in self._queue if not stays(waiting)]
+        self._queue = [waiting for waiting in self._queue if stays(waiting)]
         failed += [] if paused_only else self._sealed
         self._sealed = self._sealed if paused_only else []
         gone = {waiting.order for waiting in failed if waiting.order is not None and waiting.kind == CommandKind.NEW}
@@ -322,6 +345,9 @@ class Outside:
     def _wait(self, kind: CommandKind, account: int, while_paused: bool, order: OutsideOrder | None = None) -> Waiting:
         """A command with a serial of its own, which waits for the next window from now on; raises Exhausted."""
         self._check_queue()
+        return self._append(kind, account, while_paused, order)
+
+    def _append(self, kind: CommandKind, account: int, while_paused: bool, order: OutsideOrder | None = None) -> Waiting:
         self._serial += 1
         waiting = Waiting(
             kind=kind,

@@ -81,21 +81,20 @@ class FrameRing:
 
     def append(self, run: int, window: int, symbol: int, segments: Sequence[bytes], wall_ms: int) -> None:
         """Store a frame, given as one encoded piece per Segment, at the cost of the oldest."""
-        data = b"".join(segments)
+        size = sum(map(len, segments))
         self.expire(wall_ms)
-        if len(data) > self.size_bytes // 2:
+        if size > self.size_bytes // 2:
             # Readers are told of the gap; keeping it would leave no room for anything else.
             while self.tail < self.head:
                 self._evict()
             self.evicted = (run, window)
             return
-        start = self._make_room(len(data))
-        bounds = [start]
+        bounds = [at := self._make_room(size)]
         for segment in segments:
-            bounds.append(bounds[-1] + len(segment))
-        self._bytes[start : bounds[-1]] = data
+            self._bytes[at : (at := at + len(segment))] = segment
+            bounds.append(at)
         self._index[self.head % self.capacity] = (run, window, symbol, wall_ms, *bounds)
-        self._write_at = bounds[-1]
+        self._write_at = at
         self.head += 1
 
     def expire(self, wall_ms: int) -> None:

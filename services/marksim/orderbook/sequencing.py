@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marksim.codec import decode_columns, instrument_to_proto
+from marksim.codec_wire import header
 from marksim.core.errors import Away, InvalidInput, NotNow
 from marksim.core.types import (
     COMMAND,
@@ -36,6 +37,12 @@ WHOLE_BOOK: Final = 1_024
 """Commands that take as long as one look at 100,000 orders does, some milliseconds."""
 PRICED_ORDERS: Final = 16
 """So many orders at prices of their own take as long to price for an auction, after each window, as a command does."""
+
+
+# Plain numbers: an enum's members are slow to reach and to compare with.
+_NEW, _SET_SESSION, _FOK = int(CommandKind.NEW), int(CommandKind.SET_SESSION), int(TimeInForce.FOK)
+_MASS_CANCEL, _OWNER_GONE = int(CommandKind.MASS_CANCEL), int(CommandKind.OWNER_GONE)
+_REJECTED, _CANCEL_REJECTED = int(ExecutionKind.REJECTED), int(ExecutionKind.CANCEL_REJECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,7 @@ class WindowInput:
         and what the pricing of auctions takes.
         """
         parts = [*self.commands.values(), *self.outside.values()]
-        sessions = sum(int(np.count_nonzero(part["kind"] == CommandKind.SET_SESSION)) for part in parts)
+        sessions = sum(int(np.count_nonzero(part["kind"] == _SET_SESSION)) for part in parts)
         whole = WHOLE_BOOK * sum(map(_looks_at_all, parts)) + ASIDE_COMMANDS * sessions
         return sum(map(len, parts)) + whole + self.auctioned_orders // PRICED_ORDERS
 
@@ -114,8 +121,8 @@ class Totals:
         for rows in executions:
             kinds = np.bincount(rows["kind"], minlength=256)
             self.executions += kinds
-            if kinds[ExecutionKind.REJECTED] or kinds[ExecutionKind.CANCEL_REJECTED]:
-                refused = (rows["kind"] == ExecutionKind.REJECTED) | (rows["kind"] == ExecutionKind.CANCEL_REJECTED)
+            if kinds[_REJECTED] or kinds[_CANCEL_REJECTED]:
+                refused = (rows["kind"] == _REJECTED) | (rows["kind"] == _CANCEL_REJECTED)
                 self.rejects += np.bincount(rows["reason"][refused], minlength=256)
 
 
@@ -139,6 +146,8 @@ class Sequencer:
         self.limits = limits
         self.shard = Shard(listing.own, limits.max_orders)
         self.outside = limits.outside()
+        self.tapes: dict[str, pb.SymbolTape] = {}
+        """By symbol, after the last window that is done: the books themselves may be within the next one."""
         self.term = 0
         self.instance = ""
         self.session: EngineSession | None = None
@@ -225,17 +234,20 @@ class Sequencer:
 
     def _conclude(self, input_: "WindowInput", digest: bytes, done: dict[str, SymbolDone]) -> pb.TradeResponse:
         """Tell everyone what the window did: readers, outside clients, and the engine, whose answer is kept."""
-        response = pb.TradeResponse()
-        # Setting it also says that there is a result in which nothing happened.
-        response.result.window = input_.window
-        response.result.results.extend(part.result for part in done.values() if part.result is not None)
-        response.result.SetInParent()
+        results = [pb.WindowResult(window=input_.window).SerializeToString()]
+        for part in done.values():
+            if part.result is not None:
+                results += (header(pb.WindowResult.RESULTS_FIELD_NUMBER, len(part.result)), part.result)
+        # The header also says that there is a result in which nothing happened.
+        size = sum(map(len, results))
+        answer = b"".join((header(pb.TradeResponse.RESULT_FIELD_NUMBER, size), *results))
         self.tape.publish(input_.window, [part.frame for part in done.values() if part.frame is not None])
+        self.tapes.update((symbol, part.tape) for symbol, part in done.items() if part.tape is not None)
         executions = {symbol: part.executions for symbol, part in done.items()}
         self.outside.settle(input_.window, executions)
         self.totals.window(input_.commands.values(), input_.outside.values(), executions.values())
-        self._record(input_.window, Recorded(digest, response.SerializeToString()))
-        return response
+        self._record(input_.window, Recorded(digest, answer))
+        return pb.TradeResponse.FromString(answer)
 
     def _decode(self, message: pb.WindowCommands, run: RunFacts) -> dict[str, Records]:
         """Everything that can be wrong with a window is found here, before any of it is applied."""
@@ -251,9 +263,10 @@ class Sequencer:
             if not len(rows):
                 empty.add(part.symbol)
                 continue
-            if rows["account"].max() >= OUTSIDE_ACCOUNTS_FROM or rows["account"].min() < 0:
+            accounts, times = rows["account"], rows["time_ns"]
+            if accounts.max() >= OUTSIDE_ACCOUNTS_FROM or accounts.min() < 0:
                 raise InvalidInput("column account: an engine's accounts lie from 0 up to 2^62")
-            if rows["time_ns"].min() < begin_ns or rows["time_ns"].max() >= end_ns:
+            if times.min() < begin_ns or times.max() >= end_ns:
                 raise InvalidInput(f"column time_ns: window {message.window} is from {begin_ns} up to {end_ns}")
             commands[part.symbol] = rows
         return commands
@@ -314,6 +327,7 @@ class Sequencer:
         self.outside.fail(Away("a new run began; the order did not reach the book", reason="ENGINE_AWAY"))
         self.shard = Shard(self.listing.own, self.limits.max_orders, opened.start_time_ns)
         self.outside = self.limits.outside()
+        self.tapes = {symbol: traded.tape() for symbol, traded in self.shard.books.items()}
         self._recorded.clear()
         self._oldest_recorded.clear()
         self.reply_bytes = 0
@@ -343,6 +357,10 @@ def _facts(opened: pb.OpenRun | pb.RunStarted) -> tuple[int, int, int]:
 def _looks_at_all(commands: Records) -> int:
     """How many mass cancels, and orders that look for their own before they trade, are among them."""
     kinds = commands["kind"]
-    looks = (kinds == CommandKind.NEW) & (commands["self_trade_prevention"] != 0)
-    looks &= (commands["time_in_force"] == TimeInForce.FOK) | (commands["min_quantity_lots"] != 0)
-    return int(np.count_nonzero(looks | (kinds == CommandKind.MASS_CANCEL)))
+    looks = int(np.count_nonzero((kinds == _MASS_CANCEL) | (kinds == _OWNER_GONE)))
+    preventing = commands["self_trade_prevention"] != 0
+    # Seldom any: most windows are spared the rest.
+    if preventing.any():
+        whole = (commands["time_in_force"] == _FOK) | (commands["min_quantity_lots"] != 0)
+        looks += int(np.count_nonzero((kinds == _NEW) & preventing & whole))
+    return looks

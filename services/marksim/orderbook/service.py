@@ -3,13 +3,13 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 import grpc.aio
 from prometheus_client import REGISTRY
 
-from marksim.core.book.warm import compile_kernels
 from marksim.core.errors import InvalidInput
+from marksim.core.warm import BOOK
 from marksim.orderbook.listing import listing_of
 from marksim.orderbook.metrics import OrderBookMetrics
 from marksim.orderbook.ring import FrameRing
@@ -21,7 +21,7 @@ from marksim.runtime.logs import get_logger
 from marksim.runtime.metrics import Store, StoreKind
 from marksim.runtime.service import Lifecycle
 from marksim.runtime.settings import EXIT_USAGE
-from marksim.runtime.threads import in_daemon_thread
+from marksim.runtime.warming import compile_aloud, prepared
 from marksim.scenario import load_scenario
 from marksim.v1 import orderbook_pb2, orderbook_pb2_grpc
 
@@ -70,7 +70,7 @@ class OrderBookService:
         metrics = OrderBookMetrics(self.servicer)
         REGISTRY.register(metrics)
         try:
-            if not await self._compiled(lifecycle.draining):
+            if not await prepared(lambda: compile_aloud(BOOK), lifecycle.draining):
                 return
             self.servicer.ready = True
             shard = f"{self.sequencer.listing.shard} of {self.sequencer.listing.shards}"
@@ -82,22 +82,6 @@ class OrderBookService:
         finally:
             self.tape.end()
             REGISTRY.unregister(metrics)
-
-    async def _compiled(self, draining: asyncio.Event) -> bool:
-        """Compile, or load from the cache; False if draining came first.
-
-        A compiler cannot be interrupted, and nothing has begun yet.
-        """
-        ending = asyncio.create_task(draining.wait())
-        compiling = in_daemon_thread(lambda: compile_kernels(lambda name: log.info("preparing kernels", kernel=name)))
-        waited: set[asyncio.Future[Any]] = {ending, compiling}
-        try:
-            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            ending.cancel()
-        if compiling.done():
-            compiling.result()
-        return compiling.done()
 
     async def drain(self, grace_s: float) -> None:
         """Take no more windows, let streams deliver what is left and end, and stay until all named readers have it.

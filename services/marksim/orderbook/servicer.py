@@ -15,6 +15,7 @@ from marksim.core.types import Records, Side
 from marksim.orderbook.levels import levels_to_proto
 from marksim.orderbook.order_entry import OrderEntry, check_name, fill_to_proto, order_to_proto, positions_to_proto
 from marksim.orderbook.own_executions import ExecutionReader
+from marksim.orderbook.presence import Presence, grace_s
 from marksim.orderbook.readers import Readers
 from marksim.orderbook.sequencing import Sequencer
 from marksim.orderbook.stream import TickReader, stream
@@ -42,6 +43,7 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
         self.sequencer = sequencer
         self.trading = Trading(sequencer)
         self.readers = Readers()
+        self.presence = Presence(sequencer)
         self.streams = {"ticks": 0, "executions": 0}
         """Open ones, by what they bring."""
         self.streams_ended = asyncio.Event()
@@ -106,6 +108,7 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
             engine_connected=sequencer.session is not None,
             paused=sequencer.session is not None and sequencer.session.paused,
             ended=sequencer.tape.ended.is_set(),
+            tapes=sequencer.tapes.values(),
         )
 
     async def GetBook(self, request: pb.GetBookRequest, context: Context) -> pb.GetBookResponse:
@@ -218,12 +221,18 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
     async def StreamExecutions(
         self, request: pb.StreamExecutionsRequest, context: Context
     ) -> AsyncIterator[pb.StreamExecutionsResponse]:
-        authorize(current_principal(), request.account, Action.READ)
+        # With it, the end of the stream is a command.
+        authorize(current_principal(), request.account, Action.TRADE if request.cancel_on_disconnect else Action.READ)
         check_name(request.account, "account")
+        grace = grace_s(request)
         for symbol in request.symbols:
             self.sequencer.instrument(symbol, "symbols")
         self._check_not_ended()
         reader = ExecutionReader(self.sequencer, request)
+        if request.cancel_on_disconnect:
+            # Called however the call ends; a generator that nobody asks any more may be closed much later.
+            left = self.presence.arrive(request.account, grace)
+            context.add_done_callback(lambda _: left())  # type: ignore[arg-type]  # its stub names no function
         with self._streaming("executions"):
             async for response in stream(self.sequencer.tape, reader):
                 yield response

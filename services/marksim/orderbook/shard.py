@@ -6,22 +6,24 @@ from typing import Final
 
 import numpy as np
 
-from marksim.codec import encode_columns, tick_to_proto
+from marksim.codec import tick_to_proto
+from marksim.codec_wire import column_bytes, embedded, header
 from marksim.core.book.book import OrderBook
-from marksim.core.feed.ticks import TickBuilder
+from marksim.core.feed.tape import TapeHash
+from marksim.core.feed.ticks import NO_TICKS, TickBuilder, tick_row
+from marksim.core.feed.trades import trades_of
 from marksim.core.types import (
     COMMAND,
     EXECUTION,
     QUOTE,
     TRADE,
     BookOutput,
-    ExecutionKind,
     Instrument,
     Records,
     SessionState,
-    Tick,
 )
 from marksim.core.types import DEPTH as DEPTH_ROWS
+from marksim.orderbook.ring import Segment
 from marksim.orderbook.tape import SymbolFrame
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import types_pb2
@@ -64,8 +66,10 @@ class SymbolBook:
         self.instrument = instrument
         self.book = OrderBook(instrument, max_orders=max_orders, start_ns=start_ns)
         self.ticks = TickBuilder(instrument, self.book.session_state)
+        self.tape_hash = TapeHash()
         self.trades = TradeRing()
         self.previous_window: int | None = None
+        self._symbol_result = pb.SymbolResult(symbol=instrument.symbol).SerializeToString()
 
     def apply(self, window: int, end_ns: int, commands: Records, snapshot: bool) -> "SymbolDone":
         """Do this symbol's part of a window; with `snapshot` there is a frame even if nothing happened."""
@@ -73,46 +77,62 @@ class SymbolBook:
         output = self.book.apply_in_place(commands, end_ns) if something else NOTHING
         # In an auction the session is worked out anew from the whole book: not where nothing can have changed.
         tick = self.ticks.update(output, self.book.session) if len(output.executions) else None
-        executions = encode_columns(output.executions, types_pb2.ExecutionColumns)
-        quotes = encode_columns(output.quotes, types_pb2.QuoteColumns)
-        result = pb.SymbolResult(symbol=self.instrument.symbol) if len(output.executions) else None
-        if result is not None:
-            result.executions.CopyFrom(executions)
-            if len(output.quotes):
-                result.quotes.CopyFrom(quotes)
-            if tick is not None:
-                result.tick.CopyFrom(tick_to_proto(tick))
+        if len(output.executions):
+            ticks = NO_TICKS if tick is None else tick_row(tick, output.executions["sequence"].item(-1))
+            self.tape_hash.update(output.executions, ticks)
+        executions = column_bytes(output.executions, types_pb2.ExecutionColumns)
+        quotes = column_bytes(output.quotes, types_pb2.QuoteColumns)
+        shown = tick_to_proto(tick).SerializeToString() if tick is not None else b""
+        result, tape = None, None
+        if len(output.executions):
+            result, tape = self._result(executions, quotes, shown), self.tape()
         frame = None
         if result is not None or snapshot:
             levels = self._snapshot(end_ns) if snapshot else None
-            frame = SymbolFrame(self.number, self._segments(window, output, tick, executions, quotes, levels))
+            frame = SymbolFrame(self.number, self._segments(window, output, shown, executions, quotes, levels))
             self.previous_window = window
-        return SymbolDone(result, frame, output.executions)
+        return SymbolDone(result, frame, output.executions, tape)
+
+    def _result(self, executions: bytes, quotes: bytes, tick: bytes) -> bytes:
+        """An encoded SymbolResult."""
+        parts = [self._symbol_result, embedded(pb.SymbolResult.EXECUTIONS_FIELD_NUMBER, executions)]
+        if quotes:
+            parts.append(embedded(pb.SymbolResult.QUOTES_FIELD_NUMBER, quotes))
+        if tick:
+            parts.append(embedded(pb.SymbolResult.TICK_FIELD_NUMBER, tick))
+        return b"".join(parts)
+
+    def tape(self) -> pb.SymbolTape:
+        """The tape hash as it stands."""
+        return pb.SymbolTape(symbol=self.instrument.symbol, hash=self.tape_hash.hexdigest(), sequence=self.book.sequence)
 
     def _segments(
         self,
         window: int,
         output: BookOutput,
-        tick: Tick | None,
-        executions: types_pb2.ExecutionColumns,
-        quotes: types_pb2.QuoteColumns,
+        tick: bytes,
+        executions: bytes,
+        quotes: bytes,
         levels: Records | None,
     ) -> list[bytes]:
         trades = trades_of(output.executions)
         if len(trades):
             self.trades.extend(trades)
         head = pb.Frame(symbol=self.instrument.symbol, window=window, previous_window=self.previous_window)
-        snapshot = pb.Frame(depth_snapshot=encode_columns(levels, types_pb2.DepthColumns)) if levels is not None else None
-        depth = output.depth
-        return [
-            head.SerializeToString(),
-            pb.Frame(tick=tick_to_proto(tick)).SerializeToString() if tick is not None else b"",
-            pb.Frame(trades=encode_columns(trades, types_pb2.TradeColumns)).SerializeToString() if len(trades) else b"",
-            pb.Frame(quotes=quotes).SerializeToString() if len(output.quotes) else b"",
-            pb.Frame(depth=encode_columns(depth, types_pb2.DepthColumns)).SerializeToString() if len(depth) else b"",
-            snapshot.SerializeToString() if snapshot is not None else b"",
-            pb.Frame(executions=executions).SerializeToString() if len(output.executions) else b"",
-        ]
+        snapshot = column_bytes(levels, types_pb2.DepthColumns) if levels is not None else b""
+        parts = {
+            pb.Frame.TICK_FIELD_NUMBER: tick,
+            pb.Frame.TRADES_FIELD_NUMBER: column_bytes(trades, types_pb2.TradeColumns),
+            pb.Frame.QUOTES_FIELD_NUMBER: quotes,
+            pb.Frame.DEPTH_FIELD_NUMBER: column_bytes(output.depth, types_pb2.DepthColumns),
+            pb.Frame.DEPTH_SNAPSHOT_FIELD_NUMBER: snapshot,
+            pb.Frame.EXECUTIONS_FIELD_NUMBER: executions,
+        }
+        segments = [embedded(field, data) if data else b"" for field, data in parts.items()]
+        if levels is not None and not snapshot:
+            # An empty book has a snapshot, too.
+            segments[Segment.SNAPSHOT - 1] = header(pb.Frame.DEPTH_SNAPSHOT_FIELD_NUMBER, 0)
+        return [head.SerializeToString(), *segments]
 
     def _snapshot(self, end_ns: int) -> Records:
         levels = self.book.depth()
@@ -126,21 +146,13 @@ class SymbolBook:
 class SymbolDone:
     """What a window did to one symbol. No result: nothing happened. No frame: and none was due."""
 
-    result: pb.SymbolResult | None
+    result: bytes | None
+    """An encoded SymbolResult."""
     frame: SymbolFrame | None
     executions: Records
     """They hold until the next window."""
-
-
-def trades_of(executions: Records) -> Records:
-    """The trades among executions as TRADE rows."""
-    traded = executions[executions["kind"] == ExecutionKind.TRADED]
-    trades: Records = np.zeros(len(traded), TRADE)
-    if len(traded):
-        for name in ("sequence", "time_ns", "price_ticks", "quantity_lots", "maker_order_id", "side"):
-            trades[name] = traded[name]
-        trades["taker_order_id"] = traded["order_id"]
-    return trades
+    tape: pb.SymbolTape | None
+    """The tape hash after the window, where anything happened."""
 
 
 class Shard:

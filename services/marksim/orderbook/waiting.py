@@ -25,7 +25,7 @@ class Waiting:
     while_paused: bool
     done: "asyncio.Future[int]"
     order: "OutsideOrder | None" = None
-    """Which it is about; None for a mass cancel or a change of the session."""
+    """Which it is about; None for what cancels all orders of an account, or changes the session."""
     symbols: tuple[str, ...]
     side: Side = Side.UNSPECIFIED
     """Of a mass cancel; UNSPECIFIED for both."""
@@ -104,9 +104,9 @@ class Answers:
         for waiting in sealed:
             if waiting.kind == CommandKind.SET_SESSION:
                 self._sessions.setdefault(waiting.symbols[0], []).append(waiting)
-            elif waiting.order is None:
+            elif waiting.kind == CommandKind.MASS_CANCEL:
                 self._mass_cancels.setdefault(waiting.account, []).append(waiting)
-            elif waiting.kind != CommandKind.NEW:
+            elif waiting.order is not None and waiting.kind != CommandKind.NEW:
                 self._of_order.setdefault(waiting.order.serial, deque()).append(waiting)
 
     def refuse(self, row: dict[str, Any]) -> None:

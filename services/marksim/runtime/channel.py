@@ -20,8 +20,8 @@ IDEMPOTENT: Final = {
     ),
     "marksim.v1.EngineService": ("GetStatus", "Pause", "Resume", "SetSpeed"),
 }
-"""Unary methods that are tried again when the peer is UNAVAILABLE; what may not run twice (Step, InjectEvent) is not here
-and neither is RunUntil, which blocks."""
+"""Unary methods that are tried again when the peer is UNAVAILABLE; what may not run twice (Step, InjectEvent, RunUntil for
+a while from now) is not here."""
 
 SERVICE_CONFIG: Final = {
     "methodConfig": [
@@ -44,6 +44,8 @@ SERVICE_CONFIG: Final = {
 CHANNEL_OPTIONS: Final[list[tuple[str, int | str]]] = [
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # Without it a ping is waited for a minute, whatever the line above says.
+    ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
@@ -70,7 +72,7 @@ def open_channel(address: str) -> grpc.aio.Channel:
 
 def error_info(error: grpc.RpcError) -> error_details_pb2.ErrorInfo | None:
     """The ErrorInfo that a marksim service attached to the failed call, if any."""
-    if not isinstance(error, grpc.aio.AioRpcError):
+    if not isinstance(error, grpc.aio.AioRpcError | grpc.Call):
         return None
     packed = next((value for key, value in error.trailing_metadata() or () if key == DETAILS_KEY), None)
     if not isinstance(packed, bytes):

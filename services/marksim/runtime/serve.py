@@ -42,6 +42,12 @@ SERVER_OPTIONS: Final = [
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
     # Clients ping every 30 s; gRPC's default would answer that with GOAWAY "too many pings".
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    # A peer that vanished without a word (a cable, a frozen machine) is found so within 20 s, and its streams end.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # Without it a ping is waited for a minute, whatever the line above says.
+    ("grpc.http2.ping_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
     # Two servers on one port would share its calls at random; a port in use must be an error.
     ("grpc.so_reuseport", 0),
 ]

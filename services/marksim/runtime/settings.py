@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NoReturn, TypeVar, get_origin
+from typing import Annotated, Any, ClassVar, Final, Literal, NoReturn, TypeVar, get_origin
 
 import yaml
 from pydantic import Field, ValidationError, field_validator
@@ -44,6 +44,9 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(
         extra="forbid", frozen=True, enable_decoding=False, protected_namespaces=(), coerce_numbers_to_str=True
     )
+
+    positional: ClassVar[str] = ""
+    """Name of the one field that may be given without its flag: `run quiet` for `run --scenario quiet`."""
 
     host: str = Field("", description="address to bind; empty means 127.0.0.1 and ::1, 0.0.0.0 or :: all addresses")
     grpc_port: Port = Field(0, description="port of the gRPC server; 0 means any free one")
@@ -171,7 +174,8 @@ def _read_flags(cls: type[ServiceSettings], service: str, argv: Sequence[str] | 
     parser = Parser(
         prog=f"python -m marksim.{service}",
         description=f"The {service} service of marksim.",
-        epilog=f"Each may also be set in the environment ({prefix}{example.upper()}=...) or in the --config file"
+        epilog=(f"{cls.positional.upper()} may stand without its flag. " if cls.positional else "")
+        + f"Each may also be set in the environment ({prefix}{example.upper()}=...) or in the --config file"
         f" ({example}: ...).",
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
@@ -187,10 +191,15 @@ def _read_flags(cls: type[ServiceSettings], service: str, argv: Sequence[str] | 
         else:
             parser.add_argument(flag_of(name), metavar="VALUE", help=_help(field))
     known, unknown = parser.parse_known_args(argv)
+    flags = vars(known)
+    if cls.positional and unknown and not unknown[0].startswith("-"):
+        if cls.positional in flags:
+            both = f"as {flags[cls.positional]} and as {unknown[0]}"
+            complain(f"{flag_of(cls.positional)} is given twice, {both}: leave one out")
+        flags[cls.positional] = unknown.pop(0)
     if unknown:
         options = [flag_of(name) for name in ("config", *cls.model_fields)]
         complain(f"{unknown[0]} is not a setting{_suggest(unknown[0].partition('=')[0], options)} (see --help)")
-    flags = vars(known)
     for name, given in flags.items():
         if isinstance(given, list):
             flags[name] = given[0] if len(given) == 1 else [part for text in given for part in split_list(text)]

@@ -2,7 +2,7 @@
 
     <dir>/<table>/run=<uuid>/symbol=BTC%2FUSD/date=2026-01-01/part-<first window>-<last window>.parquet
     <dir>/gaps/run=<uuid>/part-<flush>-<n>.parquet      windows that were lost, and why
-    <dir>/runs/run=<uuid>/symbol=BTC%2FUSD/part.parquet scenario hash, seed, instrument, first seen, how it ended
+    <dir>/runs/run=<uuid>/symbol=BTC%2FUSD/part.parquet scenario hash, seed, instrument, first seen, how it ended, tape hash
     <dir>/_log/<flush>.json                             what each flush added, and how far every run is stored
 
 A flush writes all its files under hidden names (`.part-....parquet.<flush>.tmp`) and fsyncs them; then it writes its log
@@ -22,7 +22,8 @@ any time, as the log keeps the position.
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +37,7 @@ from marksim.core.errors import NotNow
 from marksim.core.types import Instrument
 from marksim.store.lock import take
 from marksim.store.parquet import (
+    DERIVED,
     GAPS,
     SCHEMA_VERSION,
     TABLES,
@@ -109,17 +111,23 @@ class Flush:
     gaps: Sequence[Gap] = ()
     ended: Mapping[str, str] = field(default_factory=dict)
     """Runs of the same symbols, by name, and how they ended."""
+    tapes: Mapping[str, str] = field(default_factory=dict)
+    """Where `ended` has this run: the tape hash of each symbol, by symbol, if it is known."""
 
 
 class Archive:
     """One archive directory, open for writing by this process alone. No method is safe in two threads at once."""
 
-    def __init__(self, directory: Path) -> None:
-        """Open or create it, and finish or undo a flush that was cut off. Raises NotNow if another has it."""
+    def __init__(self, directory: Path, *, flag: str = "--dir", threads: int = 1) -> None:
+        """Open or create it, and finish or undo a flush that was cut off. Raises NotNow if another has it.
+
+        `flag` is what chooses the directory; a flush writes so many of its files at a time.
+        """
         self._root = directory
         self._log = directory / "_log"
         self._log.mkdir(parents=True, exist_ok=True)
-        self._lock = take(directory)
+        self._threads = threads
+        self._lock = take(directory, flag)
         self._entry = self._newest_entry()
         self._unsettled = bool(self._entry)
         self.settle()
@@ -186,24 +194,20 @@ class Archive:
         os.close(self._lock)
 
     def _write_tables(self, flush: Flush, files: list[dict[str, Any]], number: int) -> None:
-        facts = flush.facts
-        for instrument in facts.instruments:
-            for table in TABLES:
-                rows = flush.rows.get((table, instrument.symbol))
-                if rows is None or not len(rows.records):
-                    continue
-                for date, part in rows.by_date():
-                    first, last = int(part.windows[0]), int(part.windows[-1])
-                    directory = f"{table}/{_partition(facts.run, instrument.symbol)}/date={date}"
-                    file = {
-                        "path": f"{directory}/part-{first:012d}-{last:012d}.parquet",
-                        "table": table,
-                        "symbol": instrument.symbol,
-                        "first_window": first,
-                        "last_window": last,
-                    }
-                    files.append(file)
-                    self._write(file, number, to_arrow(part, facts.run, instrument), _metadata(facts, instrument, table))
+        facts, parts = flush.facts, list(_parts(flush))
+        files += [file for file, _, _ in parts]
+
+        def write(part: tuple[dict[str, Any], Rows, Instrument]) -> None:
+            file, rows, instrument = part
+            self._write(file, number, to_arrow(rows, facts.run, instrument), _metadata(facts, instrument, file["table"]))
+
+        if self._threads == 1:
+            for part in parts:
+                write(part)
+            return
+        with ThreadPoolExecutor(self._threads) as pool:
+            # Reading the results raises what went wrong in one of them.
+            list(pool.map(write, parts))
 
     def _write_notes(self, flush: Flush, files: list[dict[str, Any]], number: int) -> None:
         facts, now = flush.facts, datetime.now(UTC)
@@ -225,7 +229,7 @@ class Archive:
                 path = f"runs/{_partition(run, symbol)}/part.parquet"
                 if (self._root / path).exists():
                     files.append({"path": path, "table": "runs", "symbol": symbol})
-                    row, metadata = _ended_row(self._root / path, how)
+                    row, metadata = _ended_row(self._root / path, how, flush.tapes.get(symbol) if run == facts.run else None)
                     self._write(files[-1], number, row, metadata)
 
     def _write(self, file: dict[str, Any], number: int, table: pa.Table, metadata: Mapping[str, str]) -> None:
@@ -327,6 +331,27 @@ def _sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
+def _parts(flush: Flush) -> Iterator[tuple[dict[str, Any], Rows, Instrument]]:
+    """What each file of the flush is called, and the rows that go into it."""
+    run = flush.facts.run
+    for instrument in flush.facts.instruments:
+        for table in (*TABLES, *DERIVED):
+            rows = flush.rows.get((table, instrument.symbol))
+            if rows is None or not len(rows.records):
+                continue
+            for date, part in rows.by_date():
+                first, last = int(part.windows[0]), int(part.windows[-1])
+                directory = f"{table}/{_partition(run, instrument.symbol)}/date={date}"
+                file: dict[str, Any] = {
+                    "path": f"{directory}/part-{first:012d}-{last:012d}.parquet",
+                    "table": table,
+                    "symbol": instrument.symbol,
+                    "first_window": first,
+                    "last_window": last,
+                }
+                yield file, part, instrument
+
+
 def _metadata(facts: RunFacts, instrument: Instrument, table: str) -> dict[str, str]:
     return {
         **_VERSION,
@@ -356,11 +381,17 @@ def _run_row(facts: RunFacts, instrument: Instrument, first_seen: datetime) -> p
             "reference_price_ticks": [instrument.reference_price_ticks],
             "first_seen": pa.array([first_seen], pa.timestamp("us", "UTC")),
             "ended": pa.array([None], pa.string()),
+            "tape_hash": pa.array([None], pa.string()),
         }
     )
 
 
-def _ended_row(path: Path, how: str) -> tuple[pa.Table, dict[str, str]]:
-    row = read_table(path)
-    column = row.schema.get_field_index("ended")
-    return row.set_column(column, "ended", pa.array([how], pa.string())), read_metadata(path)
+def _ended_row(path: Path, how: str, tape_hash: str | None) -> tuple[pa.Table, dict[str, str]]:
+    row, metadata = read_table(path), read_metadata(path)
+    values = {"ended": how, "tape_hash": tape_hash}
+    for name, value in values.items():
+        column = row.schema.get_field_index(name)
+        made = pa.array([value], pa.string())
+        # A run that an older version began has no tape_hash.
+        row = row.append_column(name, made) if column < 0 else row.set_column(column, name, made)
+    return row, metadata

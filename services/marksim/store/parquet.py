@@ -3,8 +3,8 @@
 Integers are the truth: ticks, lots, nanoseconds. Beside each of them stands what people want to read:
 
 - `time_ns` is exact; `ts` is the same moment as timestamp[us, UTC], because Spark refuses nanoseconds and DuckDB cuts them.
-- every `*_ticks` and `*_lots` has a float64 twin without the suffix (`price`, `bid_quantity`, `leaves`): the correctly
-  rounded double of ticks * tick_size, as in the feed.
+- every `*_ticks`, `*_lots` and `*_tick_lots` has a float64 twin without the suffix (`price`, `bid_quantity`, `cash`): the
+  correctly rounded double of ticks * tick_size, as in the feed.
 - enums are strings, dictionary-encoded on the disk (`BUY`, `TRADED`). The Arrow schema is not embedded, so that all readers
   see a plain string column and files merge with the partition keys `run` and `symbol`, which each row carries as well.
 """
@@ -22,48 +22,32 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from marksim.core.feed.orders import ORDER
+from marksim.core.feed.positions import POSITION
+from marksim.core.rows import choose
 from marksim.core.types import (
     DEPTH,
     EXECUTION,
     NS_PER_US,
     QUOTE,
+    TICK,
     TRADE,
     ExecutionKind,
     Instrument,
+    OrderStatus,
+    OrderType,
     Reason,
     Records,
     SessionState,
     Side,
+    TimeInForce,
 )
 
-SCHEMA_VERSION: Final = 2
-"""1 knew no auctions: no `session_state` in executions, nor what stands behind it in ticks. A version only adds columns at
-the end of tables, so that archives of all before it are read and continued."""
+SCHEMA_VERSION: Final = 3
+"""1 knew no auctions: no `session_state` in executions, nor what stands behind it in ticks. 2 knew no `tape_hash` in runs. A
+version only adds tables, and columns at the end of tables, so that archives of all before it are read and continued."""
 ROW_GROUP_ROWS: Final = 1 << 17
 NS_PER_DAY: Final = 86_400 * 1_000_000_000
-
-TICK: Final = np.dtype(
-    [
-        ("sequence", "<i8"),
-        ("time_ns", "<i8"),
-        ("tick_number", "<i8"),
-        ("last_price_ticks", "<i8"),
-        ("bid_price_ticks", "<i8"),
-        ("bid_quantity_lots", "<i8"),
-        ("ask_price_ticks", "<i8"),
-        ("ask_quantity_lots", "<i8"),
-        ("volume_24h_lots", "<i8"),
-        ("trades_total", "<i8"),
-        ("volume_total_lots", "<i8"),
-        ("window_volume_lots", "<i8"),
-        ("session_state", "<u1"),
-        ("session_volume_lots", "<i8"),
-        ("indicative_price_ticks", "<i8"),
-        ("indicative_volume_lots", "<i8"),
-        ("indicative_surplus_lots", "<i8"),
-    ]
-)
-"""One tick; `sequence` is the last event of its window. New columns come at the end: old files do not have them."""
 
 TABLES: Final[Mapping[str, np.dtype[np.void]]] = {
     "trades": TRADE,
@@ -73,17 +57,26 @@ TABLES: Final[Mapping[str, np.dtype[np.void]]] = {
     "executions": EXECUTION,
 }
 
+DERIVED: Final[Mapping[str, np.dtype[np.void]]] = {"orders": ORDER, "positions": POSITION}
+"""What a simulation writes beside these; an archiver does not."""
+
 _ENUMS: Final[Mapping[str, type[IntEnum]]] = {
     "side": Side,
     "kind": ExecutionKind,
     "reason": Reason,
     "session_state": SessionState,
+    "order_type": OrderType,
+    "time_in_force": TimeInForce,
+    "status": OrderStatus,
 }
 # These climb row by row, so that differences are short; a dictionary of them would be as long as the column.
 _DELTA: Final = frozenset(
     {"window", "sequence", "time_ns", "ts", "tick_number", "trades_total", "volume_total_lots", "volume_24h_lots", "serial"}
     | {"session_volume_lots", "maker_serial", "order_id", "maker_order_id", "taker_order_id"}
+    | {"accepted_time_ns", "accepted_window", "trades"}
 )
+# Floats of sums that climb: the same of them, and there is no shorter way to write these.
+_PLAIN: Final = frozenset({"volume_total", "volume_24h", "session_volume", "average_price_ticks", "average_price", "cash"})
 
 GAPS: Final = pa.schema(
     [
@@ -110,10 +103,13 @@ class Rows:
     def by_date(self) -> Iterator[tuple[str, "Rows"]]:
         """The rows of each simulated UTC date, `2026-01-01` and so on."""
         days = self.records["time_ns"] // NS_PER_DAY
+        if len(days) and days.min() == days.max():
+            yield _date(days[0]), self
+            return
         for day in np.unique(days):
             chosen = days == day
             snapshot = None if self.snapshot is None else self.snapshot[chosen]
-            yield str(np.datetime64(int(day), "D")), Rows(self.records[chosen], self.windows[chosen], snapshot)
+            yield _date(day), Rows(choose(self.records, chosen), self.windows[chosen], snapshot)
 
 
 def to_arrow(rows: Rows, run: str, instrument: Instrument) -> pa.Table:
@@ -132,6 +128,8 @@ def to_arrow(rows: Rows, run: str, instrument: Instrument) -> pa.Table:
         columns[name] = pa.array(values)
         if name == "time_ns":
             columns["ts"] = pa.array(values // NS_PER_US).cast(pa.timestamp("us", "UTC"))
+        elif name.endswith("_tick_lots"):
+            columns[name.removesuffix("_tick_lots")] = pa.array(_decimal(values, instrument.tick_size * instrument.lot_size))
         elif name.endswith("_ticks"):
             columns[name.removesuffix("_ticks")] = pa.array(_decimal(values, instrument.tick_size))
         elif name.endswith("_lots"):
@@ -149,7 +147,7 @@ def write_file(path: Path, table: pa.Table, metadata: Mapping[str, str]) -> int:
             file,
             table.schema,
             compression="zstd",
-            use_dictionary=[name for name in table.column_names if name not in _DELTA],
+            use_dictionary=[name for name in table.column_names if name not in _DELTA | _PLAIN],
             column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
             store_schema=False,
         ) as writer:
@@ -166,6 +164,13 @@ def read_table(path: Path) -> pa.Table:
     return pq.ParquetFile(path).read()
 
 
+def read_compact(path: Path) -> pa.Table:
+    """The same, its texts kept as numbers with a dictionary."""
+    schema = pq.read_schema(path)
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    return pq.ParquetFile(path, read_dictionary=texts).read()
+
+
 def read_metadata(path: Path) -> dict[str, str]:
     """What `write_file` was given beside the table."""
     found = pq.read_metadata(path).metadata or {}
@@ -175,6 +180,10 @@ def read_metadata(path: Path) -> dict[str, str]:
 def release_memory() -> None:
     """Give what Arrow no longer uses back to the system, so that a service's memory stays flat between files."""
     pa.default_memory_pool().release_unused()
+
+
+def _date(day: np.int64) -> str:
+    return str(np.datetime64(int(day), "D"))
 
 
 def _constant(text: str, count: int) -> pa.DictionaryArray:

@@ -21,9 +21,10 @@ def children(settings: MainSettings) -> tuple[ChildSpec, ...]:
         scenario += ["--set", join_list(settings.set)]
     seed = [] if settings.seed is None else ["--seed", str(settings.seed)]
     speed = ["--speed", settings.speed] if settings.speed else []
+    until = ["--until", settings.until] if settings.until else []
     own = {
         "orderbook": scenario,
-        "engine": [*book, *scenario, *seed, *speed],
+        "engine": [*book, *scenario, *seed, *speed, *until],
         "edge": [*book, "--port", str(settings.port)],
         "archiver": [*book, "--dir", str(settings.archive)],
         "memory": _targets(settings),

@@ -26,10 +26,16 @@ class MainSettings(ServiceSettings):
     log_format: ClassVar[str] = "human"  # type: ignore[misc]
     grace_s: ClassVar[float] = 0.0  # type: ignore[misc]
 
+    positional: ClassVar[str] = "scenario"
+
     scenario: str = Field("default", description="name of a ready scenario, or path of a YAML file")
     set: list[str] = Field([], description="overrides of the scenario: path=value; may be given many times")
     seed: int | None = Field(None, ge=0, lt=1 << 63, description="seed of the run; the scenario's own if not given")
     speed: str = Field("", description="simulated seconds a wall second, or max; the scenario's own (10) if not given")
+    until: str = Field(
+        "",
+        description="end by itself at this simulated time, such as 6.5h, 1d or an ISO time; the scenario's own if not given",
+    )
     port: FixedPort = Field(8765, description="port of the WebSocket server")
     orderbook_port: FixedPort = Field(50051, description="gRPC port of the order book")
     engine_port: FixedPort = Field(50052, description="gRPC port of the engine")

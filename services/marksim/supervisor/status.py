@@ -12,11 +12,14 @@ import grpc.aio
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from marksim.core.feed.tape import run_hash
 from marksim.runtime.channel import open_channel
-from marksim.v1 import engine_pb2, engine_pb2_grpc, telemetry_pb2, telemetry_pb2_grpc
+from marksim.v1 import engine_pb2, engine_pb2_grpc, orderbook_pb2, orderbook_pb2_grpc, telemetry_pb2, telemetry_pb2_grpc
 
 _TIMEOUT_S = 1.0
 _COMPILE_S = 40
+_SHOWN_LAG_S = 0.1
+_HASH_TIMEOUT_S = 10.0
 CLIENTS_METRIC = "marksim_edge_clients"
 TICKS_METRIC = "marksim_edge_ticks_total"
 SESSION_METRIC = "marksim_orderbook_session_state"
@@ -42,6 +45,13 @@ class Reading:
         """True once the clock has left its starting state and the edge answers."""
         starting = (engine_pb2.CLOCK_STATE_UNSPECIFIED, engine_pb2.CLOCK_STATE_STARTING)
         return self.engine is not None and self.engine.state not in starting and self.clients is not None
+
+    @property
+    def over(self) -> bool:
+        """True where a run that was to end has ended, at its time or because it failed."""
+        if self.engine is None or not self.engine.end_time_ns:
+            return False
+        return self.engine.state in (engine_pb2.CLOCK_STATE_FINISHED, engine_pb2.CLOCK_STATE_FAILED)
 
     @property
     def run(self) -> str:
@@ -76,6 +86,12 @@ class Watcher:
                 ticks_per_s = (ticks - self._ticks[1]) / (now - self._ticks[0])
             self._ticks = (now, ticks)
         return Reading(engine, metrics.get(CLIENTS_METRIC), ticks_per_s, memory, _sessions(book))
+
+    async def tape_hash(self) -> str:
+        """Hash of the run's tape, asked of the order book. Raises AioRpcError where it does not answer."""
+        stub = orderbook_pb2_grpc.OrderBookServiceStub(self._channels["orderbook"])
+        present = await stub.GetRun(orderbook_pb2.GetRunRequest(), timeout=_HASH_TIMEOUT_S)
+        return run_hash({tape.symbol: tape.hash for tape in present.tapes})
 
     async def close(self) -> None:
         """Close the channels."""
@@ -131,6 +147,12 @@ def status_line(reading: Reading) -> str:
         clock = f"run {engine.run[:8]}  {moment} UTC  {engine.measured_speed:,.1f}x"
         if engine.state != engine_pb2.CLOCK_STATE_RUNNING:
             clock += f"  {state}" + (f": {engine.message}" if engine.message else "")
+        elif engine.lag_seconds >= _SHOWN_LAG_S:
+            clock += f"  {engine.lag_seconds:.1f} s late"
+        if engine.running_until:
+            clock += f"  until {engine.running_until}"
+        if engine.bottleneck_message:
+            clock += f"  slow: {engine.bottleneck_message}"
     ticks = "-" if reading.ticks_per_s is None else f"{reading.ticks_per_s:,.0f}"
     clients = "-" if reading.clients is None else f"{reading.clients:,.0f}"
     memory = sum(reading.memory_bytes.values()) / 1e6

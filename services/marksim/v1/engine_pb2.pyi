@@ -16,6 +16,23 @@ class ClockState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CLOCK_STATE_WAITING: _ClassVar[ClockState]
     CLOCK_STATE_FINISHED: _ClassVar[ClockState]
     CLOCK_STATE_FAILED: _ClassVar[ClockState]
+
+class Bottleneck(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    BOTTLENECK_UNSPECIFIED: _ClassVar[Bottleneck]
+    BOTTLENECK_AGENTS: _ClassVar[Bottleneck]
+    BOTTLENECK_POPULATIONS: _ClassVar[Bottleneck]
+    BOTTLENECK_ORDER_BOOK: _ClassVar[Bottleneck]
+    BOTTLENECK_MACHINE: _ClassVar[Bottleneck]
+
+class RunUntilKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RUN_UNTIL_KIND_UNSPECIFIED: _ClassVar[RunUntilKind]
+    RUN_UNTIL_KIND_TRADE: _ClassVar[RunUntilKind]
+    RUN_UNTIL_KIND_SESSION_CHANGE: _ClassVar[RunUntilKind]
+    RUN_UNTIL_KIND_PRICE_AT_OR_ABOVE: _ClassVar[RunUntilKind]
+    RUN_UNTIL_KIND_PRICE_AT_OR_BELOW: _ClassVar[RunUntilKind]
+    RUN_UNTIL_KIND_AGENT_FAILURE: _ClassVar[RunUntilKind]
 CLOCK_STATE_UNSPECIFIED: ClockState
 CLOCK_STATE_STARTING: ClockState
 CLOCK_STATE_RUNNING: ClockState
@@ -23,6 +40,17 @@ CLOCK_STATE_PAUSED: ClockState
 CLOCK_STATE_WAITING: ClockState
 CLOCK_STATE_FINISHED: ClockState
 CLOCK_STATE_FAILED: ClockState
+BOTTLENECK_UNSPECIFIED: Bottleneck
+BOTTLENECK_AGENTS: Bottleneck
+BOTTLENECK_POPULATIONS: Bottleneck
+BOTTLENECK_ORDER_BOOK: Bottleneck
+BOTTLENECK_MACHINE: Bottleneck
+RUN_UNTIL_KIND_UNSPECIFIED: RunUntilKind
+RUN_UNTIL_KIND_TRADE: RunUntilKind
+RUN_UNTIL_KIND_SESSION_CHANGE: RunUntilKind
+RUN_UNTIL_KIND_PRICE_AT_OR_ABOVE: RunUntilKind
+RUN_UNTIL_KIND_PRICE_AT_OR_BELOW: RunUntilKind
+RUN_UNTIL_KIND_AGENT_FAILURE: RunUntilKind
 
 class Speed(_message.Message):
     __slots__ = ("factor", "max")
@@ -33,7 +61,7 @@ class Speed(_message.Message):
     def __init__(self, factor: _Optional[float] = ..., max: _Optional[bool] = ...) -> None: ...
 
 class EngineStatus(_message.Message):
-    __slots__ = ("run", "term", "scenario", "scenario_hash", "seed", "state", "message", "simulated_time_ns", "start_time_ns", "windows", "lookahead_ns", "speed", "measured_speed", "lag_seconds", "slips", "slipped_seconds", "agents_share", "book_share", "idle_share", "agents", "failed_agents", "orders_total", "trades_total", "shards", "quantised", "runs")
+    __slots__ = ("run", "term", "scenario", "scenario_hash", "seed", "state", "message", "simulated_time_ns", "start_time_ns", "windows", "lookahead_ns", "speed", "measured_speed", "lag_seconds", "slips", "slipped_seconds", "agents_share", "book_share", "idle_share", "agents", "failed_agents", "orders_total", "trades_total", "shards", "quantised", "runs", "bottleneck", "bottleneck_message", "running_until", "end_time_ns", "populations_share", "traders", "population_orders")
     RUN_FIELD_NUMBER: _ClassVar[int]
     TERM_FIELD_NUMBER: _ClassVar[int]
     SCENARIO_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +88,13 @@ class EngineStatus(_message.Message):
     SHARDS_FIELD_NUMBER: _ClassVar[int]
     QUANTISED_FIELD_NUMBER: _ClassVar[int]
     RUNS_FIELD_NUMBER: _ClassVar[int]
+    BOTTLENECK_FIELD_NUMBER: _ClassVar[int]
+    BOTTLENECK_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_UNTIL_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    POPULATIONS_SHARE_FIELD_NUMBER: _ClassVar[int]
+    TRADERS_FIELD_NUMBER: _ClassVar[int]
+    POPULATION_ORDERS_FIELD_NUMBER: _ClassVar[int]
     run: str
     term: int
     scenario: str
@@ -86,7 +121,14 @@ class EngineStatus(_message.Message):
     shards: _containers.RepeatedCompositeFieldContainer[ShardStatus]
     quantised: bool
     runs: int
-    def __init__(self, run: _Optional[str] = ..., term: _Optional[int] = ..., scenario: _Optional[str] = ..., scenario_hash: _Optional[str] = ..., seed: _Optional[int] = ..., state: _Optional[_Union[ClockState, str]] = ..., message: _Optional[str] = ..., simulated_time_ns: _Optional[int] = ..., start_time_ns: _Optional[int] = ..., windows: _Optional[int] = ..., lookahead_ns: _Optional[int] = ..., speed: _Optional[_Union[Speed, _Mapping]] = ..., measured_speed: _Optional[float] = ..., lag_seconds: _Optional[float] = ..., slips: _Optional[int] = ..., slipped_seconds: _Optional[float] = ..., agents_share: _Optional[float] = ..., book_share: _Optional[float] = ..., idle_share: _Optional[float] = ..., agents: _Optional[int] = ..., failed_agents: _Optional[int] = ..., orders_total: _Optional[int] = ..., trades_total: _Optional[int] = ..., shards: _Optional[_Iterable[_Union[ShardStatus, _Mapping]]] = ..., quantised: _Optional[bool] = ..., runs: _Optional[int] = ...) -> None: ...
+    bottleneck: Bottleneck
+    bottleneck_message: str
+    running_until: str
+    end_time_ns: int
+    populations_share: float
+    traders: int
+    population_orders: int
+    def __init__(self, run: _Optional[str] = ..., term: _Optional[int] = ..., scenario: _Optional[str] = ..., scenario_hash: _Optional[str] = ..., seed: _Optional[int] = ..., state: _Optional[_Union[ClockState, str]] = ..., message: _Optional[str] = ..., simulated_time_ns: _Optional[int] = ..., start_time_ns: _Optional[int] = ..., windows: _Optional[int] = ..., lookahead_ns: _Optional[int] = ..., speed: _Optional[_Union[Speed, _Mapping]] = ..., measured_speed: _Optional[float] = ..., lag_seconds: _Optional[float] = ..., slips: _Optional[int] = ..., slipped_seconds: _Optional[float] = ..., agents_share: _Optional[float] = ..., book_share: _Optional[float] = ..., idle_share: _Optional[float] = ..., agents: _Optional[int] = ..., failed_agents: _Optional[int] = ..., orders_total: _Optional[int] = ..., trades_total: _Optional[int] = ..., shards: _Optional[_Iterable[_Union[ShardStatus, _Mapping]]] = ..., quantised: _Optional[bool] = ..., runs: _Optional[int] = ..., bottleneck: _Optional[_Union[Bottleneck, str]] = ..., bottleneck_message: _Optional[str] = ..., running_until: _Optional[str] = ..., end_time_ns: _Optional[int] = ..., populations_share: _Optional[float] = ..., traders: _Optional[int] = ..., population_orders: _Optional[int] = ...) -> None: ...
 
 class ShardStatus(_message.Message):
     __slots__ = ("address", "connected", "symbols", "last_window")
@@ -155,10 +197,26 @@ class SetSpeedResponse(_message.Message):
     def __init__(self, status: _Optional[_Union[EngineStatus, _Mapping]] = ...) -> None: ...
 
 class RunUntilRequest(_message.Message):
-    __slots__ = ("simulated_time_ns",)
+    __slots__ = ("simulated_time_ns", "for_ns", "event")
     SIMULATED_TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    FOR_NS_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
     simulated_time_ns: int
-    def __init__(self, simulated_time_ns: _Optional[int] = ...) -> None: ...
+    for_ns: int
+    event: RunUntilEvent
+    def __init__(self, simulated_time_ns: _Optional[int] = ..., for_ns: _Optional[int] = ..., event: _Optional[_Union[RunUntilEvent, _Mapping]] = ...) -> None: ...
+
+class RunUntilEvent(_message.Message):
+    __slots__ = ("kind", "symbol", "price_ticks", "price")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    PRICE_TICKS_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    kind: RunUntilKind
+    symbol: str
+    price_ticks: int
+    price: str
+    def __init__(self, kind: _Optional[_Union[RunUntilKind, str]] = ..., symbol: _Optional[str] = ..., price_ticks: _Optional[int] = ..., price: _Optional[str] = ...) -> None: ...
 
 class RunUntilResponse(_message.Message):
     __slots__ = ("status",)
@@ -167,14 +225,18 @@ class RunUntilResponse(_message.Message):
     def __init__(self, status: _Optional[_Union[EngineStatus, _Mapping]] = ...) -> None: ...
 
 class InjectEventRequest(_message.Message):
-    __slots__ = ("news_shock", "halt", "fat_finger")
+    __slots__ = ("news_shock", "halt", "fat_finger", "liquidity_withdrawal", "flash_crash")
     NEWS_SHOCK_FIELD_NUMBER: _ClassVar[int]
     HALT_FIELD_NUMBER: _ClassVar[int]
     FAT_FINGER_FIELD_NUMBER: _ClassVar[int]
+    LIQUIDITY_WITHDRAWAL_FIELD_NUMBER: _ClassVar[int]
+    FLASH_CRASH_FIELD_NUMBER: _ClassVar[int]
     news_shock: NewsShock
     halt: Halt
     fat_finger: FatFinger
-    def __init__(self, news_shock: _Optional[_Union[NewsShock, _Mapping]] = ..., halt: _Optional[_Union[Halt, _Mapping]] = ..., fat_finger: _Optional[_Union[FatFinger, _Mapping]] = ...) -> None: ...
+    liquidity_withdrawal: LiquidityWithdrawal
+    flash_crash: FlashCrash
+    def __init__(self, news_shock: _Optional[_Union[NewsShock, _Mapping]] = ..., halt: _Optional[_Union[Halt, _Mapping]] = ..., fat_finger: _Optional[_Union[FatFinger, _Mapping]] = ..., liquidity_withdrawal: _Optional[_Union[LiquidityWithdrawal, _Mapping]] = ..., flash_crash: _Optional[_Union[FlashCrash, _Mapping]] = ...) -> None: ...
 
 class NewsShock(_message.Message):
     __slots__ = ("symbol", "change_ppm")
@@ -193,14 +255,42 @@ class Halt(_message.Message):
     def __init__(self, symbol: _Optional[str] = ..., duration_ns: _Optional[int] = ...) -> None: ...
 
 class FatFinger(_message.Message):
-    __slots__ = ("symbol", "quantity_lots", "sell")
+    __slots__ = ("symbol", "quantity_lots", "sell", "quantity")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     QUANTITY_LOTS_FIELD_NUMBER: _ClassVar[int]
     SELL_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     quantity_lots: int
     sell: bool
-    def __init__(self, symbol: _Optional[str] = ..., quantity_lots: _Optional[int] = ..., sell: _Optional[bool] = ...) -> None: ...
+    quantity: str
+    def __init__(self, symbol: _Optional[str] = ..., quantity_lots: _Optional[int] = ..., sell: _Optional[bool] = ..., quantity: _Optional[str] = ...) -> None: ...
+
+class LiquidityWithdrawal(_message.Message):
+    __slots__ = ("symbol", "duration_ns", "share_ppm")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    DURATION_NS_FIELD_NUMBER: _ClassVar[int]
+    SHARE_PPM_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    duration_ns: int
+    share_ppm: int
+    def __init__(self, symbol: _Optional[str] = ..., duration_ns: _Optional[int] = ..., share_ppm: _Optional[int] = ...) -> None: ...
+
+class FlashCrash(_message.Message):
+    __slots__ = ("symbol", "quantity_lots", "quantity", "duration_ns", "interval_ns", "share_ppm")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_LOTS_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    DURATION_NS_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_NS_FIELD_NUMBER: _ClassVar[int]
+    SHARE_PPM_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    quantity_lots: int
+    quantity: str
+    duration_ns: int
+    interval_ns: int
+    share_ppm: int
+    def __init__(self, symbol: _Optional[str] = ..., quantity_lots: _Optional[int] = ..., quantity: _Optional[str] = ..., duration_ns: _Optional[int] = ..., interval_ns: _Optional[int] = ..., share_ppm: _Optional[int] = ...) -> None: ...
 
 class InjectEventResponse(_message.Message):
     __slots__ = ("window",)

@@ -118,14 +118,15 @@ class EngineServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RunUntil(self, request, context):
-        """RunUntil goes on to a simulated time at the present speed and pauses there.
+        """RunUntil goes on at the present speed and pauses at a simulated time, or at the end of the window in which an event happened.
+        It returns at once; WatchStatus tells when it is there, and `message` of the status what ended it. Pause ends it before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def InjectEvent(self, request, context):
-        """InjectEvent makes something happen in the market.
+        """InjectEvent makes something happen in the market, in the next window that has not begun.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,9 +46,11 @@ class EngineServiceStub:
     SetSpeed: _grpc.UnaryUnaryMultiCallable[_engine_pb2.SetSpeedRequest, _engine_pb2.SetSpeedResponse]
     """SetSpeed changes the speed without a jump in simulated time."""
     RunUntil: _grpc.UnaryUnaryMultiCallable[_engine_pb2.RunUntilRequest, _engine_pb2.RunUntilResponse]
-    """RunUntil goes on to a simulated time at the present speed and pauses there."""
+    """RunUntil goes on at the present speed and pauses at a simulated time, or at the end of the window in which an event happened.
+    It returns at once; WatchStatus tells when it is there, and `message` of the status what ended it. Pause ends it before.
+    """
     InjectEvent: _grpc.UnaryUnaryMultiCallable[_engine_pb2.InjectEventRequest, _engine_pb2.InjectEventResponse]
-    """InjectEvent makes something happen in the market."""
+    """InjectEvent makes something happen in the market, in the next window that has not begun."""
     WatchStatus: _grpc.UnaryStreamMultiCallable[_engine_pb2.WatchStatusRequest, _engine_pb2.WatchStatusResponse]
     """WatchStatus streams the status at an interval, and at each change of the clock's state."""
 
@@ -70,9 +72,11 @@ class EngineServiceAsyncStub(EngineServiceStub):
     SetSpeed: _aio.UnaryUnaryMultiCallable[_engine_pb2.SetSpeedRequest, _engine_pb2.SetSpeedResponse]  # type: ignore[assignment]
     """SetSpeed changes the speed without a jump in simulated time."""
     RunUntil: _aio.UnaryUnaryMultiCallable[_engine_pb2.RunUntilRequest, _engine_pb2.RunUntilResponse]  # type: ignore[assignment]
-    """RunUntil goes on to a simulated time at the present speed and pauses there."""
+    """RunUntil goes on at the present speed and pauses at a simulated time, or at the end of the window in which an event happened.
+    It returns at once; WatchStatus tells when it is there, and `message` of the status what ended it. Pause ends it before.
+    """
     InjectEvent: _aio.UnaryUnaryMultiCallable[_engine_pb2.InjectEventRequest, _engine_pb2.InjectEventResponse]  # type: ignore[assignment]
-    """InjectEvent makes something happen in the market."""
+    """InjectEvent makes something happen in the market, in the next window that has not begun."""
     WatchStatus: _aio.UnaryStreamMultiCallable[_engine_pb2.WatchStatusRequest, _engine_pb2.WatchStatusResponse]  # type: ignore[assignment]
     """WatchStatus streams the status at an interval, and at each change of the clock's state."""
 
@@ -127,7 +131,9 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _engine_pb2.RunUntilRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_engine_pb2.RunUntilResponse, _abc.Awaitable[_engine_pb2.RunUntilResponse]]:
-        """RunUntil goes on to a simulated time at the present speed and pauses there."""
+        """RunUntil goes on at the present speed and pauses at a simulated time, or at the end of the window in which an event happened.
+        It returns at once; WatchStatus tells when it is there, and `message` of the status what ended it. Pause ends it before.
+        """
 
     @_abc_1.abstractmethod
     def InjectEvent(
@@ -135,7 +141,7 @@ class EngineServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _engine_pb2.InjectEventRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_engine_pb2.InjectEventResponse, _abc.Awaitable[_engine_pb2.InjectEventResponse]]:
-        """InjectEvent makes something happen in the market."""
+        """InjectEvent makes something happen in the market, in the next window that has not begun."""
 
     @_abc_1.abstractmethod
     def WatchStatus(

@@ -259,7 +259,7 @@ class GetRunRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetRunResponse(_message.Message):
-    __slots__ = ("run", "term", "instance", "last_window", "scenario_hash", "engine_connected", "paused", "ended")
+    __slots__ = ("run", "term", "instance", "last_window", "scenario_hash", "engine_connected", "paused", "ended", "tapes")
     RUN_FIELD_NUMBER: _ClassVar[int]
     TERM_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_FIELD_NUMBER: _ClassVar[int]
@@ -268,6 +268,7 @@ class GetRunResponse(_message.Message):
     ENGINE_CONNECTED_FIELD_NUMBER: _ClassVar[int]
     PAUSED_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
+    TAPES_FIELD_NUMBER: _ClassVar[int]
     run: str
     term: int
     instance: str
@@ -276,7 +277,18 @@ class GetRunResponse(_message.Message):
     engine_connected: bool
     paused: bool
     ended: bool
-    def __init__(self, run: _Optional[str] = ..., term: _Optional[int] = ..., instance: _Optional[str] = ..., last_window: _Optional[int] = ..., scenario_hash: _Optional[str] = ..., engine_connected: _Optional[bool] = ..., paused: _Optional[bool] = ..., ended: _Optional[bool] = ...) -> None: ...
+    tapes: _containers.RepeatedCompositeFieldContainer[SymbolTape]
+    def __init__(self, run: _Optional[str] = ..., term: _Optional[int] = ..., instance: _Optional[str] = ..., last_window: _Optional[int] = ..., scenario_hash: _Optional[str] = ..., engine_connected: _Optional[bool] = ..., paused: _Optional[bool] = ..., ended: _Optional[bool] = ..., tapes: _Optional[_Iterable[_Union[SymbolTape, _Mapping]]] = ...) -> None: ...
+
+class SymbolTape(_message.Message):
+    __slots__ = ("symbol", "hash", "sequence")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    hash: str
+    sequence: int
+    def __init__(self, symbol: _Optional[str] = ..., hash: _Optional[str] = ..., sequence: _Optional[int] = ...) -> None: ...
 
 class GetBookRequest(_message.Message):
     __slots__ = ("symbol", "depth", "by_order")
@@ -585,18 +597,22 @@ class Position(_message.Message):
     def __init__(self, symbol: _Optional[str] = ..., quantity: _Optional[str] = ..., cash: _Optional[str] = ..., trades: _Optional[int] = ...) -> None: ...
 
 class StreamExecutionsRequest(_message.Message):
-    __slots__ = ("account", "symbols", "after_run", "after_window", "after_rows")
+    __slots__ = ("account", "symbols", "after_run", "after_window", "after_rows", "cancel_on_disconnect", "cancel_grace_ms")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     SYMBOLS_FIELD_NUMBER: _ClassVar[int]
     AFTER_RUN_FIELD_NUMBER: _ClassVar[int]
     AFTER_WINDOW_FIELD_NUMBER: _ClassVar[int]
     AFTER_ROWS_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_ON_DISCONNECT_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_GRACE_MS_FIELD_NUMBER: _ClassVar[int]
     account: str
     symbols: _containers.RepeatedScalarFieldContainer[str]
     after_run: str
     after_window: int
     after_rows: int
-    def __init__(self, account: _Optional[str] = ..., symbols: _Optional[_Iterable[str]] = ..., after_run: _Optional[str] = ..., after_window: _Optional[int] = ..., after_rows: _Optional[int] = ...) -> None: ...
+    cancel_on_disconnect: bool
+    cancel_grace_ms: int
+    def __init__(self, account: _Optional[str] = ..., symbols: _Optional[_Iterable[str]] = ..., after_run: _Optional[str] = ..., after_window: _Optional[int] = ..., after_rows: _Optional[int] = ..., cancel_on_disconnect: _Optional[bool] = ..., cancel_grace_ms: _Optional[int] = ...) -> None: ...
 
 class StreamExecutionsResponse(_message.Message):
     __slots__ = ("run", "window", "executions", "gap", "more", "told_rows")

@@ -52,6 +52,7 @@ class CommandKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     COMMAND_KIND_AMEND: _ClassVar[CommandKind]
     COMMAND_KIND_MASS_CANCEL: _ClassVar[CommandKind]
     COMMAND_KIND_SET_SESSION: _ClassVar[CommandKind]
+    COMMAND_KIND_OWNER_GONE: _ClassVar[CommandKind]
 
 class ExecutionKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -161,6 +162,7 @@ COMMAND_KIND_CANCEL: CommandKind
 COMMAND_KIND_AMEND: CommandKind
 COMMAND_KIND_MASS_CANCEL: CommandKind
 COMMAND_KIND_SET_SESSION: CommandKind
+COMMAND_KIND_OWNER_GONE: CommandKind
 EXECUTION_KIND_UNSPECIFIED: ExecutionKind
 EXECUTION_KIND_ACCEPTED: ExecutionKind
 EXECUTION_KIND_REJECTED: ExecutionKind

@@ -65,6 +65,10 @@ def cancel_all(account: int = 1, side: int = 0, serial: int = 99) -> dict[str, i
     return {"kind": CommandKind.MASS_CANCEL, "account": account, "side": side, "serial": serial}
 
 
+def owner_gone(account: int = 1, side: int = 0, serial: int = 99) -> dict[str, int]:
+    return {**cancel_all(account, side, serial), "kind": CommandKind.OWNER_GONE}
+
+
 def stop(side: int, stop_price: int, quantity: int, serial: int, account: int = 1, **more: int) -> dict[str, int]:
     """A stop order; with price_ticks a stop-limit order."""
     kind = OrderType.STOP_LIMIT if more.get("price_ticks") else OrderType.STOP

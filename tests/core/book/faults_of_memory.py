@@ -185,6 +185,11 @@ MEMORY: Final = {
             "has_rows(book, state.order_count + state.stop_count + 1,",
             "has_rows(book, state.order_count + 1,",
         ),
+        (
+            "an owner that is gone has one row",
+            "command.kind in (MASS_CANCEL, OWNER_GONE):",
+            "command.kind == MASS_CANCEL:",
+        ),
         ("a mass cancel meets one level", "state.stop_count + 1, state.order_count + 1)", "state.stop_count + 1, 1)"),
         (
             "another command that is refused needs no row",

@@ -217,6 +217,11 @@ TRADING: Final = {
         ("a mass cancel takes stops of both sides", " and command.side in (0, int64(order.side)):", ":"),
         ("a mass cancel of no side is of none", "UNKNOWN_ORDER if command.side <= SELL else INVALID_SIDE", "UNKNOWN_ORDER"),
         (
+            "an owner that is gone has asked",
+            "why = HAS_NO_OWNER if command.kind == OWNER_GONE else REQUESTED",
+            "why = REQUESTED",
+        ),
+        (
             "a mass cancel tells of levels that did not change",
             "            if state.sequence > sequence:\n",
             "            if True:\n",

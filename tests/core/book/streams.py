@@ -349,7 +349,9 @@ def _add_amends(rng: np.random.Generator, mix: Mix, commands: Records) -> None:
     for name in ("min_quantity_lots", "display_lots", "expire_time_ns", "stop_price_ticks"):
         commands[name] = np.where(keeps_life, 0, commands[name])
     all_of_them = rng.random(count) < mix.mass_cancels
-    commands["kind"] = np.where(all_of_them, 4, commands["kind"])
+    of_gone = commands["serial"] % 2 == 0
+    cancels_all = np.where(of_gone, CommandKind.OWNER_GONE, CommandKind.MASS_CANCEL)
+    commands["kind"] = np.where(all_of_them, cancels_all, commands["kind"])
     commands["side"] = np.where(all_of_them, rng.integers(0, 4, count), commands["side"])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from marksim.core.types import ExecutionKind, PostOnly, Reason, SelfTradePrevention, Side, TimeInForce
-from tests.core.book.commands import amend, batch, buy, cancel, cancel_all, instrument, rows, sell
+from tests.core.book.commands import amend, batch, buy, cancel, cancel_all, instrument, owner_gone, rows, sell, stop
 
 MakeBook = Callable[..., Any]
 EVENT = ("kind", "reason", "serial", "price_ticks", "quantity_lots", "leaves_lots")
@@ -215,6 +215,19 @@ def test_one_side_may_be_cancelled(make_book: MakeBook, side: Side, left: list[i
     book = make_book()
     book.apply(batch(buy(99, 5, 1), sell(110, 5, 2), cancel_all(side=side)))
     assert [order.serial for order in book.open_orders(1)] == left
+
+
+def test_orders_of_an_owner_that_is_gone_are_cancelled_for_that(make_book: MakeBook) -> None:
+    """As a mass cancel does it, with stops, but the reason is not that anybody asked."""
+    book = make_book()
+    orders = [buy(99, 5, 1), buy(100, 5, 2), buy(100, 5, 3, account=2), sell(110, 5, 4), stop(Side.SELL, 90, 5, 5)]
+    book.apply(batch(*orders))
+    output = book.apply(batch(owner_gone(), owner_gone(serial=100)))
+    assert rows(output.executions, "kind", "reason", "serial") == [
+        *((C, Reason.OWNER_GONE, serial) for serial in (2, 1, 4, 5)),
+        (REFUSED, Reason.UNKNOWN_ORDER, 100),
+    ]
+    assert [order.serial for order in book.open_orders(2)] == [3]
 
 
 @pytest.mark.parametrize(

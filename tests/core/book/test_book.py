@@ -7,9 +7,9 @@ from marksim.core.book.book import OrderBook
 from marksim.core.book.checks import violations
 from marksim.core.book.reference import ReferenceBook
 from marksim.core.book.state import FIRST_ORDERS
-from marksim.core.book.warm import compile_kernels
 from marksim.core.errors import InvalidInput
 from marksim.core.types import COMMAND, CommandKind, ExecutionKind, Reason, Records, SelfTradePrevention, Side
+from marksim.core.warm import BOOK, compile_kernels
 from tests.core.book.commands import batch, buy, cancel, instrument, market, same, sell
 
 
@@ -87,7 +87,7 @@ def test_extreme_values_in_every_field_give_the_answers_of_the_twin() -> None:
 def test_compilation_names_each_kernel() -> None:
     """What a cold start shows while it waits."""
     names: list[str] = []
-    compile_kernels(names.append)
+    compile_kernels(BOOK, names.append)
     assert names[0] == "book.apply_commands" and len(set(names)) == len(names)
 
 

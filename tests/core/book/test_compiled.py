@@ -59,7 +59,7 @@ def test_records_and_checks_of_indices_belong_to_what_is_kept(tmp_path: Path) ->
     """A column more, or another way to compile, is another content."""
     names = [name for name, _ in stamp_of(tmp_path)]
     assert TYPES.read_text().count("EXECUTION: Final") == 1
-    assert names == ["types.py", "boundscheck"]
+    assert names == ["core/types.py", "boundscheck"]
 
 
 def test_where_nothing_can_be_kept_all_is_compiled(tmp_path: Path) -> None:

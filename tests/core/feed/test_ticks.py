@@ -2,12 +2,16 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from marksim.core.book.book import OrderBook
-from marksim.core.feed.ticks import RollingVolume, TickBuilder, opening_tick
-from marksim.core.types import NS_PER_MINUTE, SessionState, Side, Tick
+from marksim.core.feed.ticks import TickBuilder, opening_tick
+from marksim.core.types import NS_PER_MINUTE, NS_PER_S, SessionState, Side, Tick
 from tests.core.book.commands import BTC, batch, buy, cancel, market, sell, set_session
+from tests.core.book.streams import EVERYTHING, stream, traded_in
+from tests.core.feed.plain_ticks import RollingVolume
+from tests.core.feed.plain_ticks import TickBuilder as PlainTickBuilder
 
 
 def update(ticks: TickBuilder, book: OrderBook, *commands: dict[str, int]) -> Tick | None:
@@ -161,3 +165,18 @@ def test_the_opening_is_in_the_session_of_its_time_of_day(hour: int, state: str)
 def test_the_opening_without_sessions_is_continuous() -> None:
     """Everything at the reference, at the start of the run."""
     assert opening_tick(BTC, 7) == Tick(0, 7, 1_000, 1_000, 0, 1_000, 0, 0, 0, 0, 0, SessionState.CONTINUOUS)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_compiled_ticks_are_those_of_the_specification(seed: int) -> None:
+    """Over streams of all kinds of commands, sessions and auctions among them, with hours between some windows."""
+    rng, gaps_ns = np.random.default_rng(seed), 0
+    traded = traded_in(EVERYTHING)
+    book, ticks, plain = OrderBook(traded), TickBuilder(traded), PlainTickBuilder(traded)
+    commands = stream(rng, EVERYTHING, 3_000)
+    for window in np.array_split(commands, 150):
+        window["time_ns"] += gaps_ns
+        output, session = book.apply(np.ascontiguousarray(window)), book.session
+        assert ticks.update(output, session) == plain.update(output, session), f"seed {seed}"
+        gaps_ns += int(rng.random() < 0.1) * int(rng.integers(0, 30 * 3_600)) * NS_PER_S
+    assert ticks.last.trades_total > 100

@@ -34,7 +34,7 @@ def test_a_change_of_speed_makes_no_jump() -> None:
     """From the moment of the change on, time runs at the new factor."""
     pacer = Pacer(10.0)
     pacer.restart(100.0, 0)
-    pacer.set_factor(1.0, 101.0, 10 * S)
+    pacer.set_factor(1.0, 101.0, 10 * S, 11 * S)
     assert pacer.delay_s(101.0, 11 * S) == 1.0
 
 
@@ -44,3 +44,29 @@ def test_max_never_waits_and_never_lags() -> None:
     pacer.restart(100.0, 0)
     assert pacer.delay_s(0.0, 10**18) == 0.0
     assert pacer.lag_s == 0.0
+
+
+def test_changes_of_speed_cost_no_time() -> None:
+    """Each counts what was waited for the next window, so a thousand of them do not hold it up."""
+    pacer = Pacer(0.001)
+    pacer.restart(100.0, 0)
+    for second in range(1, 1_000):
+        pacer.set_factor(0.001, 100.0 + second, 0, S)
+    assert round(pacer.delay_s(1_099.0, S), 6) == 1.0
+
+
+def test_a_change_of_speed_forgets_what_was_late() -> None:
+    """Simulated time does not jump past the end of the window that comes next."""
+    pacer = Pacer(10.0)
+    pacer.restart(100.0, 0)
+    pacer.set_factor(1.0, 100.9, 0, S)
+    assert pacer.delay_s(100.9, S) == 0.0
+    assert pacer.delay_s(100.9, 2 * S) == 1.0
+
+
+def test_from_max_to_a_factor_time_goes_on_from_what_is_done() -> None:
+    """As fast as possible has no pace that could be behind or ahead."""
+    pacer = Pacer(None)
+    pacer.restart(100.0, 0)
+    pacer.set_factor(2.0, 101.0, 60 * S, 61 * S)
+    assert pacer.delay_s(101.0, 61 * S) == 0.5

@@ -1,19 +1,23 @@
-"""The default scenario in process: the same tape for the same seed, and agents that do what they are named for."""
+"""The agents of the package in process: the same tape for the same seed, and agents that do what they are named for."""
 
 import hashlib
 from dataclasses import replace
 
+import numpy as np
+
+from marksim.core.agents.spec import Cast
 from marksim.core.sim.simulation import Simulation
 from marksim.core.types import ExecutionKind, SessionState, TimeInForce
 from marksim.scenario import load_scenario
 from tests.core.book.commands import BTC, batch, buy
+from tests.core.sim.windows import windows
 
 
 def _simulate(overrides: list[str], seed: int) -> tuple[Simulation, int]:
-    scenario = load_scenario("default", overrides, seed)
+    scenario = load_scenario("coroutines", overrides, seed)
     simulation = Simulation(
         scenario.instruments(),
-        scenario.agent_specs(),
+        scenario.cast(),
         seed=scenario.seed,
         start_ns=scenario.start_ns,
         lookahead_ns=scenario.lookahead_ns,
@@ -24,7 +28,7 @@ def _simulate(overrides: list[str], seed: int) -> tuple[Simulation, int]:
 def _tape(seed: int, seconds: int) -> str:
     simulation, start_ns = _simulate([], seed)
     digest = hashlib.sha256()
-    for outcome in simulation.run(start_ns + seconds * 10**9):
+    for outcome in windows(simulation, start_ns + seconds * 10**9):
         digest.update(outcome.output.executions.tobytes())
         digest.update(repr(outcome.tick).encode())
     return digest.hexdigest()
@@ -32,7 +36,7 @@ def _tape(seed: int, seconds: int) -> str:
 
 def _spreads(overrides: list[str], seed: int, seconds: int) -> list[int]:
     simulation, start_ns = _simulate(overrides, seed)
-    ticks = [outcome.tick for outcome in simulation.run(start_ns + seconds * 10**9)]
+    ticks = [outcome.tick for outcome in windows(simulation, start_ns + seconds * 10**9)]
     settled = [tick for tick in ticks if tick is not None and tick.time_ns > start_ns + 60 * 10**9]
     return [t.ask_price_ticks - t.bid_price_ticks for t in settled if t.bid_quantity_lots and t.ask_quantity_lots]
 
@@ -42,7 +46,7 @@ def _mids(overrides: list[str], seed: int, seconds: int) -> list[float]:
     simulation, start_ns = _simulate(overrides, seed)
     mids: list[float] = []
     mid = 100_000.0
-    for outcome in simulation.run(start_ns + seconds * 10**9):
+    for outcome in windows(simulation, start_ns + seconds * 10**9):
         if outcome.tick is None:
             continue
         while start_ns + len(mids) * 10**9 <= outcome.tick.time_ns:
@@ -61,7 +65,7 @@ def test_without_the_makers_the_spread_widens() -> None:
     """The mean spread of ten minutes grows by two fifths at least when nobody makes the market."""
     for seed in (1, 2):
         with_makers = _spreads([], seed, 600)
-        without = _spreads(["agents.maker.count=0"], seed, 600)
+        without = _spreads(["agents.maker.count=0", "agents.stoikov.count=0"], seed, 600)
         assert sum(without) / len(without) > 1.4 * sum(with_makers) / len(with_makers), f"seed {seed}"
 
 
@@ -83,22 +87,22 @@ def test_a_whale_of_ten_times_the_size_moves_the_price() -> None:
 def test_nobody_gains_what_nobody_lost() -> None:
     """Positions and cash of all agents add up to zero at every moment when all events are learnt."""
     simulation, start_ns = _simulate([], 5)
-    for _ in simulation.run(start_ns + 120 * 10**9):
+    for _ in windows(simulation, start_ns + 120 * 10**9):
         pass
-    tasks = simulation.engine._tasks.values()
-    for task in tasks:
-        task.account.learn(1 << 62)
-    assert sum(task.account.position_lots for task in tasks) == 0
-    assert sum(task.account.cash_ticks for task in tasks) == 0
-    assert any(task.account.position_lots for task in tasks)
+    holdings = list(simulation.engine.holdings("BTC/USD"))
+    for holding in holdings:
+        holding.learn(1 << 62)
+    assert sum(holding.position_lots for holding in holdings) == 0
+    assert sum(holding.cash_ticks for holding in holdings) == 0
+    assert any(holding.position_lots for holding in holdings)
 
 
 def test_an_order_expires_where_no_agent_is_awake() -> None:
     """Windows in which nothing is due are skipped, but not the one that an order's end lies in."""
-    simulation = Simulation([BTC], [], seed=1, start_ns=0, lookahead_ns=50)
+    simulation = Simulation([BTC], Cast(), seed=1, start_ns=0, lookahead_ns=50)
     expires = {"time_in_force": TimeInForce.GTD, "expire_time_ns": 1_234}
     simulation.books[BTC.symbol].apply(batch(buy(100, 5, 1, **expires)))
-    (window,) = simulation.run(100_000)
+    (window,) = windows(simulation, 100_000)
     assert (window.window, window.output.executions["kind"].tolist()) == (24, [ExecutionKind.EXPIRED])
     assert window.output.executions["time_ns"].tolist() == [1_234]
 
@@ -115,25 +119,51 @@ def test_agents_live_through_a_trading_day() -> None:
     Before the first auction there is nothing that a tick could show.
     """
     simulation, start_ns = _simulate([SESSIONS], 5)
-    ticks = [outcome.tick for outcome in simulation.run(start_ns + 120 * 10**9)]
+    ticks = [outcome.tick for outcome in windows(simulation, start_ns + 120 * 10**9)]
     states = [tick.session_state.name for tick in ticks if tick is not None]
     assert list(dict.fromkeys(states)) == ["OPENING_AUCTION", "CONTINUOUS", "CLOSING_AUCTION", "CLOSED"]
     auctions = [tick for tick in ticks if tick is not None and tick.session_state == SessionState.OPENING_AUCTION]
     assert auctions and not any(tick.bid_quantity_lots or tick.ask_quantity_lots for tick in auctions)
     assert simulation.engine.failures == []
-    tasks = simulation.engine._tasks.values()
-    for task in tasks:
-        task.account.learn(1 << 62)
-    assert sum(task.account.position_lots for task in tasks) == 0 == sum(task.account.cash_ticks for task in tasks)
-    assert any(task.account.position_lots for task in tasks)
+    holdings = list(simulation.engine.holdings("BTC/USD"))
+    for holding in holdings:
+        holding.learn(1 << 62)
+    assert sum(holding.position_lots for holding in holdings) == 0 == sum(holding.cash_ticks for holding in holdings)
+    assert any(holding.position_lots for holding in holdings)
 
 
 def test_a_session_changes_where_no_agent_is_awake() -> None:
     """Each change is a window of its own, at its time, day after day."""
     hour_ns = 3_600 * 10**9
     traded = replace(BTC, sessions=((8 * hour_ns, SessionState.CONTINUOUS), (17 * hour_ns, SessionState.CLOSED)))
-    simulation = Simulation([traded], [], seed=1, start_ns=12 * hour_ns, lookahead_ns=50_000_000)
-    windows = list(simulation.run(48 * hour_ns))
-    states = [window.output.executions["session_state"].tolist() for window in windows]
+    simulation = Simulation([traded], Cast(), seed=1, start_ns=12 * hour_ns, lookahead_ns=50_000_000)
+    changes = list(windows(simulation, 48 * hour_ns))
+    states = [window.output.executions["session_state"].tolist() for window in changes]
     assert states == [[SessionState.CLOSED], [SessionState.CONTINUOUS], [SessionState.CLOSED]]
-    assert [window.tick.time_ns // hour_ns for window in windows if window.tick] == [17, 32, 41]
+    assert [window.tick.time_ns // hour_ns for window in changes if window.tick] == [17, 32, 41]
+
+
+def test_pieces_hold_all_rows_in_order() -> None:
+    """However many windows a piece has: together they are what the run did window by window, to the byte."""
+    joined: dict[str, list[bytes]] = {}
+    names = ("executions", "quotes", "depth", "ticks", "commands", "snapshots")
+    for step_s in (1, 62):
+        simulation, start_ns = _simulate([], 6)
+        pieces = (piece for end in range(step_s, 63, step_s) for piece in simulation.run(start_ns + end * 10**9))
+        rows = [tuple(getattr(piece, name).tobytes() for name in names) for piece in pieces]
+        assert simulation.now_ns == start_ns + 62 * 10**9
+        for name, parts in zip(names, zip(*rows, strict=True), strict=True):
+            joined.setdefault(name, []).append(b"".join(parts))
+    for name, (small, large) in joined.items():
+        assert small == large and small, name
+
+
+def test_the_levels_are_shown_after_the_first_window_of_each_minute() -> None:
+    """Also of a minute in which nothing happens; before the first order there is none to show."""
+    simulation = Simulation([BTC], Cast(), seed=1, start_ns=10 * 10**9, lookahead_ns=7 * 10**9)
+    assert [len(piece.snapshots) for piece in simulation.run(17 * 10**9)] == [0]
+    simulation.books[BTC.symbol].apply(batch(buy(100, 5, 1), buy(99, 7, 2)))
+    shown = np.concatenate([piece.snapshots for piece in simulation.run(200 * 10**9)])
+    assert shown[["time_ns", "price_ticks", "quantity_lots"]].tolist() == [
+        (end_s * 10**9, ticks, lots) for end_s in (73, 129, 192) for ticks, lots in ((100, 5), (99, 7))
+    ]

@@ -153,6 +153,9 @@ targets: the enabled components
 {{- if and (not .Values.scenario.inline) (not .Values.scenario.name) -}}
 {{- fail "scenario.name is empty and scenario.inline too: there is nothing to run" -}}
 {{- end -}}
+{{- if and .Values.scenario.files (not .Values.scenario.inline) -}}
+{{- fail (printf "scenario.files has %s, and nothing reads it: give the scenario that does as scenario.inline" (keys .Values.scenario.files | sortAlpha | join ", ")) -}}
+{{- end -}}
 {{- $speed := toString .Values.scenario.speed -}}
 {{- if and (not (has $speed (list "" "max"))) (or (lt (float64 $speed) 0.001) (gt (float64 $speed) 1000000.0)) -}}
 {{- fail (printf "scenario.speed is %s, and must be `max` or a number from 0.001 to 1000000" $speed) -}}

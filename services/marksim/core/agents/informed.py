@@ -1,9 +1,17 @@
-"""An informed trader: has a noisy idea of the value and takes what is offered on the wrong side of it."""
+"""An informed trader: has a noisy idea of the value and takes what is offered on the wrong side of it.
+
+The insider of A. Kyle, "Continuous auctions and insider trading", 1985, who trades in proportion to how far the price is
+from the value, with the fundamentalists' threshold of C. Chiarella and G. Iori, "A simulation analysis of the
+microstructure of double auction markets", 2002. The value is the symbol's own (`market.value_ticks`): it reverts to a mean,
+and all who watch a symbol see one path, each with an error of `noise_ticks`. A gap of `threshold_ticks` is not worth a
+trade; one more of `conviction_ticks` doubles the size, up to `most_conviction` times.
+"""
 
 from dataclasses import dataclass
 
 from marksim.core.agents.bounds import Amount, Positive, Whole
 from marksim.core.agents.market import Market
+from marksim.core.agents.pricing import lots_within, price_within
 from marksim.core.agents.session import is_trading
 from marksim.core.types import Side
 
@@ -20,26 +28,25 @@ class Informed:
     """A price that is so much further off doubles the size."""
     most_conviction: Amount = 3.5
     max_position_lots: Whole = 5_000_000
-    value_sd_ticks: Amount = 6.2
-    """Of the value's change over a square root of a second; the same for all who watch the symbol."""
-    value_half_life_s: Positive = 14_400.0
 
 
 async def informed(market: Market, p: Informed) -> None:
     """Now and then, compare the value with the best prices and take up to the value where it pays."""
     rng = market.rng
+    instrument = market.instrument()
     while True:
-        await market.sleep(float(rng.exponential(p.interval_s)))
-        if not is_trading(market):
+        await market.sleep(p.interval_s * rng.standard_exponential())
+        tick = market.tick()
+        if not is_trading(tick):
             continue
-        value = market.fundamental_ticks(p.value_sd_ticks, p.value_half_life_s) + p.noise_ticks * float(
-            rng.standard_normal()
-        )
-        tick, position = market.tick, market.position_lots
+        value = market.value_ticks() + p.noise_ticks * rng.standard_normal()
+        position = market.position_lots()
         cheap, dear = value - tick.ask_price_ticks, tick.bid_price_ticks - value
         conviction = min(p.most_conviction, 1.0 + max(0.0, cheap, dear) / p.conviction_ticks)
-        size = 1 + int(p.size_lots * conviction * float(rng.exponential()))
+        size = lots_within(instrument, 1 + int(p.size_lots * conviction * rng.standard_exponential()))
         if tick.ask_quantity_lots and cheap > p.threshold_ticks and position < p.max_position_lots:
-            market.limit(Side.BUY, int(value - p.threshold_ticks), size, immediate=True)
+            price = price_within(instrument, int(value - p.threshold_ticks))
+            market.limit(Side.BUY, price, size, immediate=True)
         elif tick.bid_quantity_lots and dear > p.threshold_ticks and position > -p.max_position_lots:
-            market.limit(Side.SELL, int(value + p.threshold_ticks) + 1, size, immediate=True)
+            price = price_within(instrument, int(value + p.threshold_ticks) + 1)
+            market.limit(Side.SELL, price, size, immediate=True)

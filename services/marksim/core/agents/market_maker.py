@@ -1,12 +1,26 @@
-"""A market maker: quotes a few levels on both sides of what it believes fair, and leans against its inventory."""
+"""An inventory-aware market maker: one bid and one ask around a price that moves against what it holds.
+
+M. Avellaneda and S. Stoikov, "High-frequency trading in a limit order book", Quantitative Finance 8(3), 2008. With s the
+mid, q the inventory in units of `size_lots`, gamma `risk_aversion`, sigma the volatility in ticks per root second, tau the
+time left and kappa `fill_decay`, the rate at which fills become rarer by distance (intensity A exp(-kappa d)):
+
+    reservation price   r = s - q gamma sigma^2 tau
+    half spread         h = gamma sigma^2 tau / 2 + ln(1 + gamma / kappa) / gamma
+
+The paper's session ends at a time T; this market has no end, so tau is `horizon_s` always, the time within which the maker
+expects to be rid of what it holds. Sigma is its own estimate, an exponential mean of squared changes. Small gamma: spread
+near 2 / kappa and little lean; gamma sigma^2 tau is the lean, in ticks, for one `size_lots` held.
+"""
 
 import math
 from dataclasses import dataclass
 
-from marksim.core.agents.bounds import Amount, Count, FewTimes, Positive
-from marksim.core.agents.market import Market, Order
-from marksim.core.agents.session import takes_orders
-from marksim.core.types import Side
+from marksim.core.agents.bounds import Amount, Count, Positive
+from marksim.core.agents.market import Market
+from marksim.core.agents.pricing import lots_within, microprice_ticks, price_within
+from marksim.core.agents.session import is_trading, takes_orders
+from marksim.core.agents.views import Order
+from marksim.core.types import NS_PER_S, Side, Tick
 
 
 @dataclass(frozen=True)
@@ -14,76 +28,76 @@ class MarketMaker:
     """Parameters of `market_maker`. Prices in ticks, sizes in lots, times in simulated seconds."""
 
     requote_s: Positive = 0.5
-    half_spread_ticks: Amount = 2.0
-    levels: FewTimes = 3
-    level_step_ticks: Amount = 2.0
     size_lots: Count = 300
-    skew_ticks_per_size: Amount = 0.3
-    """How far fair value leans against each `size_lots` of inventory."""
-    max_position_sizes: Amount = 80.0
-    volatility_weight: Amount = 0.35
-    """How much of the mid's recent absolute change widens the half spread."""
+    risk_aversion: Positive = 0.01
+    """gamma, per tick and `size_lots`."""
+    fill_decay: Positive = 0.5
+    """kappa, per tick."""
+    horizon_s: Positive = 1.0
+    volatility_ticks: Amount = 5.0
+    """First estimate of sigma, in ticks per root second."""
+    volatility_memory_s: Positive = 60.0
+    most_volatility_ticks: Positive = 20.0
+    """The estimate goes no higher, so that one swept book does not drive the quotes away for long."""
+    max_position_sizes: Amount = 40.0
+    """Holding so many times `size_lots`, it quotes only the side that brings it back."""
+
+
+@dataclass(slots=True)
+class _State:
+    mid: float
+    at_ns: int
+    variance: float
+    bid: Order | None = None
+    ask: Order | None = None
 
 
 async def market_maker(market: Market, p: MarketMaker) -> None:
-    """Every `requote_s` on average, replace those quotes that are no longer where they should be.
+    """Every `requote_s` on average, move the two quotes to where they should be.
 
     Where no orders are taken it keeps its quotes: a cancelled one could not be replaced.
     """
-    quotes: dict[tuple[Side, int], Order] = {}
-    previous_mid = _microprice(market)
-    unrest = 0.0
+    state = _State(microprice_ticks(market.tick()), market.now_ns, p.volatility_ticks * p.volatility_ticks)
+    edge = math.log(1.0 + p.risk_aversion / p.fill_decay) / p.risk_aversion
     while True:
-        await market.sleep(float(market.rng.exponential(p.requote_s)) + 0.02)
-        if not takes_orders(market):
+        await market.sleep(p.requote_s * market.rng.standard_exponential() + 0.02)
+        tick = market.tick()
+        if not takes_orders(tick):
             continue
-        mid = _microprice(market)
-        unrest = 0.8 * unrest + 0.2 * abs(mid - previous_mid)
-        previous_mid = mid
-        inventory = market.position_lots / p.size_lots
-        fair = mid - p.skew_ticks_per_size * inventory
-        half = p.half_spread_ticks * (0.75 + 0.5 * market.rng.random()) + p.volatility_weight * unrest
-        for side in (Side.BUY, Side.SELL):
-            _quote_side(market, p, quotes, side, fair, half, inventory)
+        mid = microprice_ticks(tick)
+        _learn_volatility(state, p, mid, market.now_ns)
+        lean = p.risk_aversion * state.variance * p.horizon_s
+        inventory = market.position_lots() / p.size_lots
+        reservation, half = mid - inventory * lean, 0.5 * lean + edge
+        bid, ask = _passive(tick, math.floor(reservation - half), math.ceil(reservation + half))
+        state.bid = _requote(market, p, state.bid, Side.BUY, bid, inventory >= p.max_position_sizes)
+        state.ask = _requote(market, p, state.ask, Side.SELL, ask, -inventory >= p.max_position_sizes)
 
 
-def _quote_side(
-    market: Market,
-    p: MarketMaker,
-    quotes: dict[tuple[Side, int], Order],
-    side: Side,
-    fair: float,
-    half: float,
-    inventory: float,
-) -> None:
-    sign = 1 if side is Side.BUY else -1
-    full = sign * inventory >= p.max_position_sizes
-    for level in range(p.levels):
-        distance = half + level * p.level_step_ticks * (1.0 + 0.5 * level)
-        price = math.floor(fair - distance) if side is Side.BUY else math.ceil(fair + distance)
-        price = max(
-            market.instrument.min_price_ticks,
-            min(market.instrument.max_price_ticks, price),
-        )
-        present = quotes.get((side, level))
-        resting = present is not None and not present.closed
-        tolerance = level  # outer levels may lie a little off: fewer messages, the same book
-        if resting and present is not None:
-            well_placed = abs(present.price_ticks - price) <= tolerance and present.leaves_lots * 3 >= p.size_lots
-            if well_placed and not full:
-                continue
-            market.cancel(present)
-            del quotes[side, level]
-        if not full:
-            size = 1 + int(p.size_lots * (0.5 + market.rng.random()) * (1.0 + 0.5 * level))
-            quotes[side, level] = market.limit(side, price, size)
+def _learn_volatility(state: _State, p: MarketMaker, mid: float, now_ns: int) -> None:
+    elapsed_s = (now_ns - state.at_ns) / NS_PER_S
+    change = mid - state.mid
+    weight = 1.0 - math.exp(-elapsed_s / p.volatility_memory_s)
+    most = p.most_volatility_ticks * p.most_volatility_ticks
+    state.variance = min(most, state.variance + weight * (change * change / elapsed_s - state.variance))
+    state.mid, state.at_ns = mid, now_ns
 
 
-def _microprice(market: Market) -> float:
-    """Mid, leaning to the side with less behind it."""
-    tick = market.tick
-    bid, ask = tick.bid_price_ticks, tick.ask_price_ticks
-    if tick.bid_quantity_lots == 0 or tick.ask_quantity_lots == 0:
-        return float(tick.last_price_ticks)  # a lone side says nothing of value: following it would run away
-    share = tick.bid_quantity_lots / (tick.bid_quantity_lots + tick.ask_quantity_lots)
-    return bid + (ask - bid) * (0.25 + 0.5 * share)
+def _passive(tick: Tick, bid: int, ask: int) -> tuple[int, int]:
+    """A maker rests: while orders trade as they come, no quote of it reaches the other side's best price."""
+    if is_trading(tick):
+        if tick.ask_quantity_lots:
+            bid = min(bid, tick.ask_price_ticks - 1)
+        if tick.bid_quantity_lots:
+            ask = max(ask, tick.bid_price_ticks + 1)
+    return bid, ask
+
+
+def _requote(market: Market, p: MarketMaker, present: Order | None, side: Side, price: int, full: bool) -> Order | None:
+    instrument = market.instrument()
+    price = price_within(instrument, price)
+    if present is not None and not present.closed:
+        if not full and present.price_ticks == price and present.leaves_lots * 3 >= p.size_lots:
+            return present
+        market.cancel(present)
+    return None if full else market.limit(side, price, lots_within(instrument, p.size_lots))

@@ -1,11 +1,20 @@
-"""A noise trader: buys and sells for reasons of its own, mostly by resting orders, and forgets old ones."""
+"""A noise trader: buys and sells for reasons of its own, mostly by resting orders, and forgets old ones.
+
+Who trades on noise as if it were information: F. Black, "Noise", 1986. Limit prices lie a power law away from the best
+opposite price (J.-P. Bouchaud, M. Mezard, M. Potters, "Statistical properties of stock order books: empirical results and
+models", 2002), sizes follow one as well (P. Gopikrishnan et al., "Statistical properties of share volume traded in
+financial markets", 2000). `max_open` is how many resting orders it keeps; the oldest goes first.
+"""
 
 from collections import deque
 from dataclasses import dataclass
 
 from marksim.core.agents.bounds import Amount, Positive, Share, Whole
-from marksim.core.agents.market import Market, Order
+from marksim.core.agents.draws import pareto
+from marksim.core.agents.market import Market
+from marksim.core.agents.pricing import lots_within, price_within
 from marksim.core.agents.session import is_trading, takes_orders
+from marksim.core.agents.views import Order
 from marksim.core.types import Side
 
 
@@ -29,29 +38,26 @@ class Noise:
 async def noise(market: Market, p: Noise) -> None:
     """One order after each exponential pause; the oldest resting one goes when there are too many."""
     rng = market.rng
+    instrument = market.instrument()
     resting: deque[Order] = deque()
     while True:
-        await market.sleep(float(rng.exponential(p.interval_s)))
-        trading = is_trading(market)
+        await market.sleep(p.interval_s * rng.standard_exponential())
+        tick = market.tick()
+        trading = is_trading(tick)
         if not trading:
             # What was refused lies behind older ones that rest, and must not push them out.
             resting = deque(order for order in resting if not order.closed)
-            if not takes_orders(market):
+            if not takes_orders(tick):
                 continue
         side = Side.BUY if rng.random() < 0.5 else Side.SELL
-        size = 1 + int(p.size_lots * min(50.0, float(rng.pareto(p.size_tail))))
+        size = lots_within(instrument, 1 + int(p.size_lots * pareto(rng, p.size_tail, 50.0)))
         if rng.random() < p.market_share:
             if trading:
                 market.market(side, size)
             continue
-        distance = p.nearest_ticks + int(p.distance_ticks * min(2_000.0, float(rng.pareto(p.distance_tail))))
-        tick = market.tick
+        distance = p.nearest_ticks + int(p.distance_ticks * pareto(rng, p.distance_tail, 2_000.0))
         price = tick.ask_price_ticks - distance if side is Side.BUY else tick.bid_price_ticks + distance
-        price = max(
-            market.instrument.min_price_ticks,
-            min(market.instrument.max_price_ticks, price),
-        )
-        resting.append(market.limit(side, price, size))
+        resting.append(market.limit(side, price_within(instrument, price), size))
         while resting and (resting[0].closed or len(resting) > p.max_open):
             oldest = resting.popleft()
             if not oldest.closed:

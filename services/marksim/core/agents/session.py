@@ -1,18 +1,18 @@
-"""What the session lets an agent do, as far as the agent knows: it learns of a change by its feed latency."""
+"""What the session lets an agent do, by a tick that has reached it: it learns of a change by its feed latency."""
 
 from typing import Final
 
-from marksim.core.agents.market import Market
-from marksim.core.types import SessionState
+from marksim.core.types import SessionState, Tick
 
+_CONTINUOUS: Final = SessionState.CONTINUOUS
 _NO_ORDERS: Final = (SessionState.HALTED, SessionState.CLOSED)
 
 
-def is_trading(market: Market) -> bool:
+def is_trading(tick: Tick) -> bool:
     """Whether orders trade as they come; elsewhere market and immediate orders are refused."""
-    return market.tick.session_state == SessionState.CONTINUOUS
+    return tick.session_state == _CONTINUOUS
 
 
-def takes_orders(market: Market) -> bool:
+def takes_orders(tick: Tick) -> bool:
     """Whether orders that may rest are taken, be it to trade or to be collected."""
-    return market.tick.session_state not in _NO_ORDERS
+    return tick.session_state not in _NO_ORDERS

@@ -44,7 +44,7 @@ class PopulationSpec:
 
 @dataclass(frozen=True, slots=True)
 class ValueSpec:
-    """The fundamental value of a symbol: Ornstein-Uhlenbeck around the reference price, with jumps. No book sees it."""
+    """The fundamental value of a symbol, which no book sees: Ornstein-Uhlenbeck around the reference, and rare jumps."""
 
     symbol: str
     sd_ticks: float = 6.2

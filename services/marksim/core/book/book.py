@@ -125,7 +125,7 @@ class OrderBook:
             done, finished, executions, quotes, depth = kernel.apply_commands(memory.counters, commands, done, until_ns)
             if finished:
                 break
-            self._make_room(quotes)
+            self.make_room(quotes)
         output = BookOutput(memory.executions[:executions], memory.quotes[:quotes], memory.depth[:depth])
         if len(memory.executions) > KEPT_ROWS >= executions:
             # A sweep of long ago needs its memory no more; what is given out stays with whoever has it.
@@ -174,7 +174,7 @@ class OrderBook:
         )
         return hash_state(self.resting(), (int(counters[name]) for name in names))
 
-    def _make_room(self, quotes: int) -> None:
+    def make_room(self, quotes: int) -> None:
         """Double what the command before which the kernel stopped lacks."""
         memory = self._memory
         if quotes == len(memory.quotes):

@@ -1,7 +1,8 @@
-"""How the book's functions are compiled, and kept on disk.
+"""How functions are compiled, and kept on disk.
 
-They call each other across the files of this folder, and Numba compiles what is called into its caller. So what is kept
-belongs to the content of all files here and of core/types.py; Numba's own stamp is of the caller's file alone.
+They call each other across files, and Numba compiles what is called into its caller. So what is kept belongs to the
+content of all files of its folder, of the folders beneath it and of core/types.py; Numba's own stamp is of the caller's
+file alone.
 
 With NUMBA_DISABLE_JIT=1 they run as the Python that they are, so that the tests judge the source without the compiler.
 """
@@ -42,20 +43,27 @@ if INTERPRETED:
 TYPES: Final = Path(types.__file__)
 """Records and numbers that are compiled in, and stand in no folder of kernels."""
 
+BENEATH: Final = {"feed": ("book",), "populations": ("book", "feed")}
+"""Folders of core whose functions are compiled into those of a folder."""
+
+HANDLES: Final = frozenset({"book", "ticker", "crowd", "floor"})
+"""What functions call the handle of their memory (handle.py)."""
+
 
 @lru_cache
 def stamp_of(folder: Path) -> tuple[tuple[str, str], ...]:
-    """Name and SHA-256 of each Python file in a folder and of the types, and whether indices are checked."""
-    paths = [*sorted(folder.glob("*.py")), TYPES]
-    contents = tuple((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths)
+    """Name and SHA-256 of each file of a folder, of those beneath it and of the types, and whether indices are checked."""
+    folders = [folder, *(TYPES.parent / name for name in BENEATH.get(folder.name, ()))]
+    paths = [*(path for each in folders for path in sorted(each.glob("*.py"))), TYPES]
+    contents = tuple((f"{path.parent.name}/{path.name}", hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths)
     return *contents, ("boundscheck", str(config.BOUNDSCHECK))  # type: ignore[attr-defined]
 
 
 class FolderStamp:
     """Mixed into one of Numba's locators: valid for this content of the whole folder.
 
-    The content is in the names of the files, too: Numba writes its index before what that names, and a process that comes in
-    between would run the machine code of another version.
+    The content is in the names of the files, too: Numba writes its index before what that names, and a process that comes
+    in between would run the machine code of another version.
     """
 
     _py_file: str
@@ -101,8 +109,8 @@ class _Cache(FunctionCache):
 def compiled(function: F) -> F:
     """Compile into whoever calls it, without the interpreter lock.
 
-    What runs for every command must not be a call: that costs a fifth of the speed. Nothing is allocated in compiled code,
-    so Numba's reference counts (atomic, one pair an array and call) are left out.
+    What runs for every command must not be a call: that costs a fifth of the speed. Nothing is allocated in compiled
+    code, so Numba's reference counts (atomic, one pair an array and call) are left out.
     """
     return _interpreted(function) if INTERPRETED else _dispatcher(function, forceinline=True)
 
@@ -130,8 +138,8 @@ def _dispatcher(function: F, **more: Any) -> F:
 
 def _interpreted(function: F) -> F:
     """The function itself; called from outside, with arrays whose records have attributes, as those of compiled code do."""
-    if "book" in signature(function).parameters:
-        # A Book was made of such arrays already.
+    if HANDLES & signature(function).parameters.keys():
+        # A handle was made of such arrays already.
         return function
 
     @wraps(function)

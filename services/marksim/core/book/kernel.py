@@ -44,12 +44,14 @@ from marksim.core.book.words import (
     CONTINUOUS,
     EXPIRED,
     HAS_EXPIRED,
+    HAS_NO_OWNER,
     INVALID_SIDE,
     LIMIT,
     MASS_CANCEL,
     NEW,
     NO_LEVEL,
     NONE,
+    OWNER_GONE,
     REQUESTED,
     SELL,
     SET_SESSION,
@@ -284,6 +286,7 @@ def expire_first(book: Book) -> None:
 def mass_cancel(book: Book, command: Row) -> None:
     """Cancel all resting orders of the account, of one side if that is named: bids, asks, then stops."""
     state, account = book.state, command.account
+    why = HAS_NO_OWNER if command.kind == OWNER_GONE else REQUESTED
     reason = UNKNOWN_ORDER if command.side <= SELL else INVALID_SIDE
     for side in (BUY, SELL):
         if reason == INVALID_SIDE or command.side not in (0, side):
@@ -295,7 +298,7 @@ def mass_cancel(book: Book, command: Row) -> None:
             while slot != 0:
                 behind = int64(book.orders[slot].next)
                 if book.orders[slot].account == account:
-                    remove(book, slot, CANCELLED, REQUESTED)
+                    remove(book, slot, CANCELLED, why)
                 slot = behind
             if state.sequence > sequence:
                 add_depth(book, index)
@@ -306,7 +309,7 @@ def mass_cancel(book: Book, command: Row) -> None:
         order = book.orders[slot]
         behind = int64(order.next)
         if order.account == account and command.side in (0, int64(order.side)):
-            remove(book, slot, CANCELLED, REQUESTED)
+            remove(book, slot, CANCELLED, why)
             reason = UNSPECIFIED
         slot = behind
     if reason != UNSPECIFIED:
@@ -324,7 +327,7 @@ def apply_command(book: Book, command: Row) -> None:
         cancel_order(book, command)
     elif command.kind == AMEND:
         amend_order(book, command)
-    elif command.kind == MASS_CANCEL:
+    elif command.kind == MASS_CANCEL or command.kind == OWNER_GONE:
         mass_cancel(book, command)
     elif command.kind == SET_SESSION:
         set_session(book, command)
@@ -341,7 +344,12 @@ def apply_commands(counters: Table, commands: Table, done: int, until_ns: int) -
 
     Returns the number of commands applied so far, whether all is done, and the rows in executions, quotes and depth.
     """
-    book = as_book(counters)
+    return apply_rows(as_book(counters), commands, done, until_ns)
+
+
+@compiled_apart
+def apply_rows(book: Book, commands: Table, done: int, until_ns: int) -> tuple[int, bool, int, int, int]:
+    """What `apply_commands` does, for compiled code that has the book's handle."""
     state = book.state
     if done < 0:
         state.executions = state.quotes = state.depth = done = 0

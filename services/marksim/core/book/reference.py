@@ -86,7 +86,8 @@ that waits for its stop price is amended where it is; a STOP has no price (INVAL
 
 MASS_CANCEL cancels all orders of the account that rest or wait, of one side if side says so, in priority order: bids, asks,
 then stops, oldest first. If there are none it is CANCEL_REJECTED/UNKNOWN_ORDER, if side is none of the enum
-CANCEL_REJECTED/INVALID_SIDE, each with the command's serial. It looks at account and side only.
+CANCEL_REJECTED/INVALID_SIDE, each with the command's serial. It looks at account and side only. OWNER_GONE is the same, but
+for the reason of the cancels, which is OWNER_GONE.
 
 SET_SESSION changes the session (plain_sessions.py). Every other kind is REJECTED/UNSUPPORTED. A REJECTED row repeats the
 command's price and quantity; its side is UNSPECIFIED if the command's was none, its leaves and order_id are 0.
@@ -147,7 +148,7 @@ class ReferenceBook(PlainTaking):
                 self._cancel(command, rows)
             elif command["kind"] == CommandKind.AMEND:
                 self._amend(command, rows)
-            elif command["kind"] == CommandKind.MASS_CANCEL:
+            elif command["kind"] in {CommandKind.MASS_CANCEL, CommandKind.OWNER_GONE}:
                 self._mass_cancel(command, rows)
             elif command["kind"] == CommandKind.SET_SESSION:
                 self._set_session(command, rows)
@@ -304,12 +305,13 @@ class ReferenceBook(PlainTaking):
         if side not in set(Side):
             self._refuse((account, command["serial"]), Reason.INVALID_SIDE, rows)
             return
+        reason = Reason.OWNER_GONE if command["kind"] == CommandKind.OWNER_GONE else Reason.REQUESTED
         found = False
         for named in (Side.BUY, Side.SELL):
             if side in {Side.UNSPECIFIED, named}:
-                found |= self._cancel_level_by_level(named, lambda order: order.account == account, Reason.REQUESTED, rows)
+                found |= self._cancel_level_by_level(named, lambda order: order.account == account, reason, rows)
         for stop in [stop for stop in self._stops if stop.account == account and side in {Side.UNSPECIFIED, stop.side}]:
-            self._end(stop, ExecutionKind.CANCELLED, Reason.REQUESTED, rows)
+            self._end(stop, ExecutionKind.CANCELLED, reason, rows)
             found = True
         if not found:
             self._refuse((account, command["serial"]), Reason.UNKNOWN_ORDER, rows)

@@ -19,6 +19,7 @@ from marksim.core.book.words import (
     LIMIT,
     MASS_CANCEL,
     NEW,
+    OWNER_GONE,
     SELL,
     SET_SESSION,
     STOP,
@@ -110,7 +111,7 @@ def has_room_for_other(book: Book, command: Row) -> bool:
     state = book.state
     if command.kind == SET_SESSION:
         return has_room_to_change(book)
-    if command.kind == MASS_CANCEL:
+    if command.kind in (MASS_CANCEL, OWNER_GONE):
         if has_rows(book, state.order_count + state.stop_count + 1, state.order_count + 1):
             return True
         own = orders_of(book, command.account) + 1

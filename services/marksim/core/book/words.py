@@ -59,7 +59,7 @@ int64: Any = np.int64
 BUY, SELL = int64(Side.BUY), int64(Side.SELL)
 NEW, CANCEL = int64(CommandKind.NEW), int64(CommandKind.CANCEL)
 AMEND, MASS_CANCEL = int64(CommandKind.AMEND), int64(CommandKind.MASS_CANCEL)
-SET_SESSION = int64(CommandKind.SET_SESSION)
+SET_SESSION, OWNER_GONE = int64(CommandKind.SET_SESSION), int64(CommandKind.OWNER_GONE)
 LIMIT, MARKET = int64(OrderType.LIMIT), int64(OrderType.MARKET)
 STOP, STOP_LIMIT = int64(OrderType.STOP), int64(OrderType.STOP_LIMIT)
 QUOTE = int64(StopTrigger.QUOTE)
@@ -89,7 +89,7 @@ INVALID_TERMS, MIN_QUANTITY = int64(Reason.INVALID_TERMS), int64(Reason.MIN_QUAN
 FOK_NOT_FILLED, WOULD_TAKE, SELF_TRADE = int64(Reason.FOK_NOT_FILLED), int64(Reason.WOULD_TAKE), int64(Reason.SELF_TRADE)
 
 MARKET_CLOSED, AUCTION_REMAINDER = int64(Reason.MARKET_CLOSED), int64(Reason.AUCTION_REMAINDER)
-SCHEDULED = int64(Reason.SCHEDULED)
+SCHEDULED, HAS_NO_OWNER = int64(Reason.SCHEDULED), int64(Reason.OWNER_GONE)
 
 NO_LEVEL = int64(1 << 31)
 """The best level of an empty side: beyond every other."""

@@ -1,48 +1,20 @@
 """From what a window did to a book, the tick that the feed shows."""
 
-from typing import Final
+from operator import attrgetter
+from struct import Struct
+from typing import Any, Final
+
+import numpy as np
 
 from marksim.core.book.schedule import state_at
-from marksim.core.types import NS_PER_MINUTE, BookOutput, ExecutionKind, Instrument, Session, SessionState, Tick
+from marksim.core.feed.ticker import SESSION, TickerMemory, update_tick
+from marksim.core.types import TICK, BookOutput, Instrument, Records, Session, SessionState, Tick
 
-TRADED: Final = int(ExecutionKind.TRADED)
-
-MINUTES: Final = 1_441
-"""The current simulated minute and the 1,440 before it."""
-
-
-class RollingVolume:
-    """What traded in the current simulated minute and the 1,440 before it, in a ring of one sum a minute."""
-
-    def __init__(self) -> None:
-        self._lots = [0] * MINUTES
-        self._minute = 0
-        self._total = 0
-
-    @property
-    def total_lots(self) -> int:
-        return self._total
-
-    def advance(self, time_ns: int) -> None:
-        """Make the minute of `time_ns` the current one; a time before it changes nothing."""
-        minute = time_ns // NS_PER_MINUTE
-        steps = minute - self._minute
-        if steps <= 0:
-            return
-        if steps >= MINUTES:
-            self._lots = [0] * MINUTES
-            self._total = 0
-        else:
-            for gone in range(self._minute + 1, minute + 1):
-                self._total -= self._lots[gone % MINUTES]
-                self._lots[gone % MINUTES] = 0
-        self._minute = minute
-
-    def add(self, time_ns: int, lots: int) -> None:
-        """Count a trade, and advance to its time."""
-        self.advance(time_ns)
-        self._lots[self._minute % MINUTES] += lots
-        self._total += lots
+NO_TICKS: Final[Records] = np.zeros(0, TICK)
+_TICK_NAMES: Final = TICK.names or ()
+_TICK_ROW: Final = Struct("<" + "".join("B" if TICK[name].itemsize == 1 else "q" for name in _TICK_NAMES))
+_TICK_OF: Final[Any] = Tick
+_TICK_VALUES: Final = attrgetter(*_TICK_NAMES[1:])
 
 
 class TickBuilder:
@@ -55,22 +27,13 @@ class TickBuilder:
     """
 
     def __init__(self, instrument: Instrument, state: SessionState = SessionState.CONTINUOUS) -> None:
-        reference = instrument.reference_price_ticks
-        self._volume = RollingVolume()
-        self._last = Tick(
-            tick_number=0,
-            time_ns=0,
-            last_price_ticks=reference,
-            bid_price_ticks=reference,
-            bid_quantity_lots=0,
-            ask_price_ticks=reference,
-            ask_quantity_lots=0,
-            volume_24h_lots=0,
-            trades_total=0,
-            volume_total_lots=0,
-            window_volume_lots=0,
-            session_state=state,
-        )
+        self._memory = TickerMemory(instrument, state)
+        self._last = tick_of(tuple(self._memory.last.item()))
+
+    @property
+    def memory(self) -> TickerMemory:
+        """For compiled code that makes ticks without coming here; `refresh` then brings `last` up to date."""
+        return self._memory
 
     @property
     def last(self) -> Tick:
@@ -79,63 +42,34 @@ class TickBuilder:
 
     def update(self, output: BookOutput, session: Session) -> Tick | None:
         """The tick of one window's output, after which the session is so; None if nothing changed that a tick shows."""
-        executions = output.executions
-        # Windows are small and this runs for every one of them: a scan of bytes is much cheaper than a mask.
-        trades = [row for row, kind in enumerate(executions["kind"].tobytes()) if kind == TRADED]
-        last = self._last
-        quantities = executions["quantity_lots"]
-        window_volume = sum(int(quantities[row]) for row in trades)
-        changed = len(executions) > 0 and _shown(session) != _shown_by(last, window_volume)
-        if not (trades or changed or len(output.quotes)):
+        memory = self._memory
+        shown = (session.state, session.volume_lots, session.indicative_price_ticks, session.indicative_volume_lots)
+        for name, value in zip(SESSION, (*shown, session.indicative_surplus_lots), strict=True):
+            memory.counters[name] = value
+        if not update_tick(memory.counters, output.executions, output.quotes):
             return None
-        time_ns, price = last.time_ns, last.last_price_ticks
-        for row in trades:
-            trade_time_ns = int(executions["time_ns"][row])
-            price = int(executions["price_ticks"][row])
-            self._volume.add(trade_time_ns, int(quantities[row]))
-            time_ns = max(time_ns, trade_time_ns)
-        bid, bid_lots = last.bid_price_ticks, last.bid_quantity_lots
-        ask, ask_lots = last.ask_price_ticks, last.ask_quantity_lots
-        if len(output.quotes):
-            _, quote_time_ns, bid, bid_lots, ask, ask_lots = output.quotes.item(-1)
-            time_ns = max(time_ns, quote_time_ns)
-        if changed:
-            time_ns = max(time_ns, int(executions["time_ns"][-1]))
-        self._volume.advance(time_ns)
-        self._last = Tick(
-            tick_number=last.tick_number + 1,
-            time_ns=time_ns,
-            last_price_ticks=price,
-            bid_price_ticks=bid,
-            bid_quantity_lots=bid_lots,
-            ask_price_ticks=ask,
-            ask_quantity_lots=ask_lots,
-            volume_24h_lots=self._volume.total_lots,
-            trades_total=last.trades_total + len(trades),
-            volume_total_lots=last.volume_total_lots + window_volume,
-            window_volume_lots=window_volume,
-            session_state=session.state,
-            session_volume_lots=session.volume_lots,
-            indicative_price_ticks=session.indicative_price_ticks,
-            indicative_volume_lots=session.indicative_volume_lots,
-            indicative_surplus_lots=session.indicative_surplus_lots,
-        )
+        self.refresh()
         return self._last
+
+    def refresh(self) -> None:
+        """Make `last` what the memory holds."""
+        self._last = tick_of(tuple(self._memory.last.item()))
+
+
+def tick_of(row: tuple[Any, ...]) -> Tick:
+    """The Tick of one row of TICK, as a tuple."""
+    _, time_ns, number, *values = row
+    values[9] = SessionState(values[9])
+    return _TICK_OF(number, time_ns, *values)
+
+
+def tick_row(tick: Tick, sequence: int) -> Records:
+    """The tick as one row of dtype TICK, after the event of that sequence."""
+    # One a window: packing is several times cheaper than filling an array.
+    return np.frombuffer(_TICK_ROW.pack(sequence, *_TICK_VALUES(tick)), TICK)
 
 
 def opening_tick(instrument: Instrument, start_ns: int) -> Tick:
     """The state of a symbol before its first tick: everything at the opening reference, nothing on either side."""
     price = instrument.reference_price_ticks
     return Tick(0, start_ns, price, price, 0, price, 0, 0, 0, 0, 0, state_at(instrument.sessions, start_ns))
-
-
-def _shown(session: Session) -> tuple[int, ...]:
-    """What makes a tick beside quotes and trades."""
-    indicative = (session.indicative_price_ticks, session.indicative_volume_lots, session.indicative_surplus_lots)
-    return session.state, session.volume_lots, *indicative
-
-
-def _shown_by(tick: Tick, traded_lots: int) -> tuple[int, ...]:
-    """The same of a tick, once so much more has traded."""
-    indicative = (tick.indicative_price_ticks, tick.indicative_volume_lots, tick.indicative_surplus_lots)
-    return tick.session_state, tick.session_volume_lots + traded_lots, *indicative

@@ -5,42 +5,28 @@ For window n the caller calls `collect(n)`, applies what it returns to the books
 """
 
 import hashlib
-import heapq
-from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from marksim.core.agents import AGENT_TYPES, AgentSpec
-from marksim.core.feed.ticks import opening_tick
-from marksim.core.sim.account import Account
-from marksim.core.sim.awaiting import NextTick, SleepUntil, foreign
-from marksim.core.sim.fundamental import Fundamental
+from marksim.core.agents.market import Market
+from marksim.core.agents.spec import AgentSpec, Cast, MarketEvent, ValueSpec
+from marksim.core.populations.crowd import Crowd
+from marksim.core.sim.account import Holding
+from marksim.core.sim.agent import Agent
+from marksim.core.sim.casting import check_cast, played
+from marksim.core.sim.commands import command, joined
+from marksim.core.sim.events import check_event, play
+from marksim.core.sim.feed import SymbolFeed
 from marksim.core.sim.market import AgentMarket
-from marksim.core.sim.scheduler import Priority, Scheduler
-from marksim.core.types import (
-    COMMAND,
-    CommandKind,
-    ExecutionKind,
-    Instrument,
-    Records,
-    Tick,
-)
+from marksim.core.sim.scheduler import Scheduler
+from marksim.core.sim.tasks import AgentTask
+from marksim.core.types import CommandKind, ExecutionKind, Instrument, Records, Tick
 
-Command = tuple[int, ...]
-"""A COMMAND record as a tuple: it begins with (arrival, account, serial), which is the order of merging."""
-
-_SHOWN_TICKS = 256
-_TRADED = int(ExecutionKind.TRADED)
-_NEW = int(CommandKind.NEW)
-_KIND = (COMMAND.names or ()).index("kind")
-_COLUMNS = (
-    *("kind", "time_ns", "price_ticks", "quantity_lots"),
-    *("account", "serial", "leaves_lots"),
-    *("maker_account", "maker_serial", "maker_leaves_lots"),
-)
+_TRADED: Final = int(ExecutionKind.TRADED)
+EVENTS_ACCOUNT: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,35 +39,12 @@ class SymbolOutcome:
 
 @dataclass(frozen=True, slots=True)
 class AgentFailure:
-    """An agent that raised and was taken out; its market goes on."""
+    """An agent that raised and was taken out; its market goes on. The seed is that of the run."""
 
     name: str
     time_ns: int
+    seed: int
     error: BaseException
-
-
-class SymbolFeed:
-    """What has been published of one symbol: (visible from, time of the change, tick), oldest first."""
-
-    __slots__ = ("instrument", "shown", "waiting")
-
-    def __init__(self, instrument: Instrument, first: Tick, start_ns: int) -> None:
-        self.instrument = instrument
-        self.shown: deque[tuple[int, Tick]] = deque([(start_ns, first)], maxlen=_SHOWN_TICKS)
-        self.waiting: list[AgentTask] = []
-
-
-class AgentTask:
-    """One agent: its coroutine, its market, and where its events go."""
-
-    __slots__ = ("account", "coroutine", "feed", "market", "spec")
-
-    def __init__(self, spec: AgentSpec, account: Account, feed: SymbolFeed) -> None:
-        self.spec = spec
-        self.account = account
-        self.feed = feed
-        self.market: AgentMarket
-        self.coroutine: Coroutine[Any, Any, None]
 
 
 def generator(seed: int, name: str) -> np.random.Generator:
@@ -91,12 +54,16 @@ def generator(seed: int, name: str) -> np.random.Generator:
 
 
 class AsyncTimeEngine:
-    """Runs agents through windows of `lookahead_ns` from `start_ns` on."""
+    """Runs a cast through windows of `lookahead_ns` from `start_ns` on.
+
+    `wakeups` counts how often an agent went on; `running` may be read from another thread. Raises InvalidInput for a cast
+    that does not fit the instruments.
+    """
 
     def __init__(
         self,
         instruments: Sequence[Instrument],
-        agents: Sequence[AgentSpec],
+        cast: Cast,
         *,
         seed: int,
         start_ns: int,
@@ -106,126 +73,229 @@ class AsyncTimeEngine:
         self.start_ns = start_ns
         self.lookahead_ns = lookahead_ns
         self.seed = seed
-        self.orders_sent = 0
+        self.agents_orders = 0
+        self.wakeups = 0
+        self.listeners = 0
         self.failures: list[AgentFailure] = []
+        self.current: AgentTask | None = None
+        self.scheduler = Scheduler(start_ns)
+        self.window_end_ns = start_ns + lookahead_ns
+        self._next_window = 0
         self._on_failure = on_failure
-        self._scheduler = Scheduler(start_ns)
-        self._feeds = {i.symbol: SymbolFeed(i, opening_tick(i, start_ns), start_ns) for i in instruments}
-        self._pending: dict[str, list[Command]] = {i.symbol: [] for i in instruments}
-        self._fundamentals: dict[str, Fundamental] = {}
-        self._tasks = {spec.account: self._start(spec) for spec in agents}
+        self._instruments = {instrument.symbol: instrument for instrument in instruments}
+        self._outboxes: dict[str, list[bytes]] = {symbol: [] for symbol in self._instruments}
+        self._event_serial = 0
+        check_cast(cast, self._instruments)
+        self._crowds = self._made_crowds(cast)
+        self._feeds = {
+            symbol: SymbolFeed(one, self.scheduler, self._crowds[symbol]) for symbol, one in self._instruments.items()
+        }
+        self._holdings: dict[str, dict[int, Holding]] = {symbol: {} for symbol in self._instruments}
+        self._agents = [self._start(spec) for spec in cast.agents]
+        for scheduled in cast.events:
+            play(self, scheduled.event, max(scheduled.time_ns, start_ns))
 
     @property
     def now_ns(self) -> int:
         """Simulated time."""
-        return self._scheduler.now_ns
+        return self.scheduler.now_ns
+
+    @property
+    def running(self) -> str | None:
+        """The agent whose code runs right now; None between agents."""
+        task = self.current
+        return None if task is None else task.agent.name
 
     @property
     def next_due_ns(self) -> int | None:
-        """When the next agent wakes or the next command arrives; None where nothing is left to happen."""
-        due = [commands[0][0] for commands in self._pending.values() if commands]
-        if self._scheduler.next_ns is not None:
-            due.append(self._scheduler.next_ns)
-        return min(due, default=None)
+        """When the next agent wakes, a population acts or a command arrives; None where nothing is left to happen."""
+        self._post()
+        due = [self.scheduler.next_ns, *(crowd.next_due_ns for crowd in self._crowds.values())]
+        return min((time_ns for time_ns in due if time_ns is not None), default=None)
+
+    @property
+    def next_wake_ns(self) -> int | None:
+        """When the next agent wakes, or something happens from outside; None where nothing is scheduled."""
+        return self.scheduler.next_ns
+
+    @property
+    def orders_sent(self) -> int:
+        """By agents and populations, since the start of the run."""
+        return self.agents_orders + self.crowd_orders
+
+    @property
+    def crowd_orders(self) -> int:
+        """By populations alone."""
+        return sum(crowd.orders_sent for crowd in self._crowds.values())
+
+    @property
+    def traders(self) -> int:
+        """Of all populations."""
+        return sum(crowd.traders for crowd in self._crowds.values())
 
     @property
     def agents(self) -> int:
         """How many agents there are, failed ones included."""
-        return len(self._tasks)
+        return len(self._agents)
 
     @property
     def queued(self) -> int:
         """Events and commands that wait."""
-        return len(self._scheduler) + sum(map(len, self._pending.values()))
+        return len(self.scheduler) + sum(crowd.queued for crowd in self._crowds.values())
 
     def collect(self, window: int) -> dict[str, Records]:
-        """Run the agents to the end of the window; the commands that arrive in it, by symbol, in their order."""
-        end_ns = self.start_ns + (window + 1) * self.lookahead_ns
-        self._scheduler.run_until(end_ns)
-        collected = {}
-        for symbol, pending in self._pending.items():
-            if pending and pending[0][0] < end_ns:
-                rows = []
-                while pending and pending[0][0] < end_ns:
-                    rows.append(heapq.heappop(pending))
-                collected[symbol] = np.array(rows, dtype=COMMAND)
-        return collected
+        """Run agents and populations to the end of the window; the commands that arrive in it, by symbol, in their order.
+
+        The rows hold until the next call.
+        """
+        self.wake(window)
+        return self.gather(window)
 
     def deliver(self, window: int, outcomes: Mapping[str, SymbolOutcome]) -> None:
-        """Let what happened in a window that was collected become visible, each agent by its feed latency."""
+        """Let what happened in a window that was collected become visible, to each by its feed latency."""
+        self.tell(window, outcomes)
+        self.learn(window)
+
+    # The same in parts: for who lets populations and books run on their own, and for who times them apart from agents.
+
+    def wake(self, window: int) -> None:
+        """Run the agents to the end of a window, and put what they send on its way; the windows before it are done."""
+        self.window_end_ns = end_ns = self.start_ns + (window + 1) * self.lookahead_ns
+        self._next_window = window + 1
+        self.scheduler.run_until(end_ns)
+        self._post()
+
+    def gather(self, window: int) -> dict[str, Records]:
+        """Run the populations to the end of a window for which the agents were woken; what `collect` returns."""
+        end_ns = self.start_ns + (window + 1) * self.lookahead_ns
+        collected = {symbol: crowd.collect(end_ns) for symbol, crowd in self._crowds.items()}
+        return {symbol: rows for symbol, rows in collected.items() if len(rows)}
+
+    def tell(self, window: int, outcomes: Mapping[str, SymbolOutcome]) -> None:
+        """Tell the populations of what happened in a window; the agents `learn` of it next."""
         end_ns = self.start_ns + (window + 1) * self.lookahead_ns
         for symbol, outcome in outcomes.items():
-            if len(outcome.executions):
-                self._notify(outcome.executions, end_ns)
-            if outcome.tick is not None:
-                self._publish(self._feeds[symbol], outcome.tick, end_ns)
+            self._crowds[symbol].deliver(outcome.executions, outcome.tick, end_ns)
 
-    def send(self, task: AgentTask, row: Command) -> None:
-        """Put a command of an agent on its way; the arrival stands in the row."""
-        self.orders_sent += row[_KIND] == _NEW
-        heapq.heappush(self._pending[task.spec.symbol], row)
+    def learn(self, window: int) -> None:
+        """Let agents learn of what crowds were told up to the end of a window, in which none of them was still to wake."""
+        self.skip_to(window + 1)
+        self.scheduler.run_until(self.start_ns + (window + 1) * self.lookahead_ns)
+        for symbol, crowd in self._crowds.items():
+            if told := crowd.told():
+                self._notify(symbol, told)
+            self._feeds[symbol].catch_up()
 
-    def fundamental(self, symbol: str, sd_ticks: float, half_life_s: float) -> float:
-        """The value of a symbol now, on the path of the first (sd, half-life) that was asked for."""
-        path = self._fundamentals.get(symbol)
-        if path is None:
-            rng = generator(self.seed, f"fundamental:{symbol}")
-            reference = float(self._feeds[symbol].instrument.reference_price_ticks)
-            path = self._fundamentals[symbol] = Fundamental(rng, self.start_ns, reference, sd_ticks, half_life_s)
-        return path.value(self._scheduler.now_ns)
+    def watch(self) -> None:
+        """Put on its way what came from outside, and tell each crowd at what its windows must stop, as an agent waits."""
+        self._post()
+        for symbol, crowd in self._crowds.items():
+            crowd.watch(ticks=self._feeds[symbol].watched, told=self.listeners > 0)
+
+    def skip_to(self, window: int) -> None:
+        """Say that nothing was due in all windows before this one, which were not collected."""
+        self._next_window = max(self._next_window, window)
+
+    def inject(self, event: MarketEvent) -> int:
+        """Let an event happen at the start of the next window to be collected, and return that window.
+
+        Raises InvalidInput for an unknown symbol or a number out of range.
+        """
+        check_event(event, self._instruments)
+        window = self._next_window
+        play(self, event, self.start_ns + window * self.lookahead_ns)
+        return window
 
     def close(self) -> None:
-        """End all agents."""
-        for task in self._tasks.values():
-            task.coroutine.close()
+        """End all agents. The run is over, so what they raise at that is nobody's concern."""
+        for agent in self._agents:
+            agent.close()
 
-    def _start(self, spec: AgentSpec) -> AgentTask:
-        task = AgentTask(spec, Account(spec.account), self._feeds[spec.symbol])
-        task.market = AgentMarket(self, task, self._scheduler, generator(self.seed, spec.name))
-        task.coroutine = AGENT_TYPES[spec.type].run(task.market, spec.parameters)
-        self._scheduler.at(self.start_ns, Priority.TIMER, lambda _: self.resume(task))
+    # What agents and events use.
+
+    def feed(self, symbol: str) -> SymbolFeed:
+        """The public feed of a symbol."""
+        return self._feeds[symbol]
+
+    def crowd(self, symbol: str) -> Crowd:
+        """The populations of a symbol, and its fundamental value."""
+        return self._crowds[symbol]
+
+    def holdings(self, symbol: str) -> Iterable[Holding]:
+        """Of all agents in a symbol, in the order of the cast."""
+        return self._holdings[symbol].values()
+
+    def window_end_after(self, time_ns: int) -> int:
+        """The first end of a window at or after a time."""
+        return self.start_ns - (self.start_ns - time_ns) // self.lookahead_ns * self.lookahead_ns
+
+    def task_of(self, agent: Agent) -> AgentTask:
+        """The task of that agent whose code runs right now; RuntimeError where none does."""
+        task = self.current
+        if task is None or task.agent is not agent:
+            raise RuntimeError(f"this block is of agent {agent.name}'s market: only its own code may enter it")
         return task
 
-    def resume(self, task: AgentTask, value: object = None) -> None:
-        """Let an agent go on; called by its market when it is woken."""
-        try:
-            awaited = task.coroutine.send(value)
-            while type(awaited) is not SleepUntil and type(awaited) is not NextTick:
-                awaited = task.coroutine.throw(foreign(awaited))
-            if type(awaited) is SleepUntil:
-                self._scheduler.at(awaited.time_ns, Priority.TIMER, task.market.wake)
-            else:
-                task.feed.waiting.append(task)
-        except StopIteration:
-            return
-        except Exception as error:  # noqa: BLE001 - an agent's own mistake, of any kind: it alone is taken out
-            self._take_out(task, error)
+    def outbox(self, symbol: str) -> list[bytes]:
+        """COMMAND rows that are put on their way when the agents have run."""
+        return self._outboxes[symbol]
 
-    def _take_out(self, task: AgentTask, error: Exception) -> None:
-        failure = AgentFailure(task.spec.name, self.now_ns, error)
+    def command(self, symbol: str, time_ns: int, kind: CommandKind, **columns: Any) -> None:
+        """A command of the events' own account, which arrives at that time."""
+        self._event_serial += 1
+        serial = self._event_serial
+        self._outboxes[symbol].append(command(time_ns, EVENTS_ACCOUNT, serial, kind, **columns))
+
+    def failed(self, agent: Agent, error: BaseException) -> None:
+        """An agent was taken out."""
+        failure = AgentFailure(agent.name, self.now_ns, self.seed, error)
         self.failures.append(failure)
-        task.coroutine.close()
-        for order in list(task.account.orders.values()):
-            task.market.cancel(order)
         if self._on_failure is not None:
             self._on_failure(failure)
 
-    def _notify(self, executions: Records, end_ns: int) -> None:
-        tasks = self._tasks
-        # In sequence order, so that a fill reaches its order before the order's end does.
-        for kind, time_ns, price, quantity, *parties in zip(*(executions[name].tolist() for name in _COLUMNS), strict=True):
-            account, serial, leaves = parties[:3]
-            if (task := tasks.get(account)) is not None:
-                visible = max(time_ns + task.spec.feed_latency_ns, end_ns)
-                task.account.inbox.append((visible, serial, kind, price, quantity, leaves))
-            if kind == _TRADED and (task := tasks.get(parties[3])) is not None:
-                serial, leaves = parties[4:]
-                visible = max(time_ns + task.spec.feed_latency_ns, end_ns)
-                task.account.inbox.append((visible, serial, kind, price, quantity, leaves))
+    def _post(self) -> None:
+        """Put what agents and events have sent on its way."""
+        for symbol, outbox in self._outboxes.items():
+            if outbox:
+                self._crowds[symbol].push(joined(outbox))
+                outbox.clear()
 
-    def _publish(self, feed: SymbolFeed, tick: Tick, end_ns: int) -> None:
-        feed.shown.append((end_ns, tick))
-        waiting, feed.waiting = feed.waiting, []
-        for task in waiting:
-            visible = max(tick.time_ns + task.spec.feed_latency_ns, end_ns)
-            self._scheduler.at(visible, Priority.DELIVERY, task.market.wake_with, tick)
+    def _notify(self, symbol: str, executions: Sequence[tuple[int, ...]]) -> None:
+        """Tell each party, in sequence order, so that a fill reaches its order before the order's end does."""
+        holdings, start_ns, lookahead_ns = self._holdings[symbol], self.start_ns, self.lookahead_ns
+        for row in executions:
+            sequence, time_ns, account, serial, _, price, lots, leaves = row[:8]
+            maker, maker_serial, _, maker_leaves, kind, reason, side, _ = row[8:]
+            end_ns = start_ns + ((time_ns - start_ns) // lookahead_ns + 1) * lookahead_ns
+            if (holding := holdings.get(account)) is not None:
+                extra = 0 if kind == _TRADED else reason
+                holding.notify(serial, kind, price, lots, leaves, extra, time_ns, end_ns, sequence)
+            if kind == _TRADED and (holding := holdings.get(maker)) is not None:
+                # An auction's trades have no side, and nobody is the maker.
+                holding.notify(maker_serial, kind, price, lots, maker_leaves, int(side != 0), time_ns, end_ns, sequence)
+
+    def _start(self, spec: AgentSpec) -> Agent:
+        agent = Agent(self, spec)
+        for holding in agent.holdings:
+            self._holdings[holding.symbol][spec.account] = holding
+        market: Market = AgentMarket(agent, generator(self.seed, spec.name))
+        agent.begin(played(spec, market))
+        return agent
+
+    def _made_crowds(self, cast: Cast) -> dict[str, Crowd]:
+        values = {value.symbol: value for value in cast.values}
+        agents_end = 1 + max((spec.account for spec in cast.agents), default=0)
+        longest_ns = max((spec.feed_latency.quantiles_ns[-1] for spec in cast.agents), default=0)
+        return {
+            symbol: Crowd(
+                instrument,
+                [spec for spec in cast.populations if spec.symbol == symbol],
+                values.get(symbol, ValueSpec(symbol)),
+                seed=self.seed,
+                start_ns=self.start_ns,
+                lookahead_ns=self.lookahead_ns,
+                agents_end=agents_end,
+                longest_feed_ns=longest_ns,
+            )
+            for symbol, instrument in self._instruments.items()
+        }

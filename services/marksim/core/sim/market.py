@@ -1,168 +1,151 @@
 """The market that the engine injects into an agent (the Protocol is `core.agents.market.Market`)."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from marksim.core.agents.market import Order
-from marksim.core.sim.account import OwnOrder
-from marksim.core.sim.awaiting import NextTick, SleepUntil
-from marksim.core.sim.scheduler import Scheduler
-from marksim.core.types import (
-    NS_PER_S,
-    CommandKind,
-    Instrument,
-    OrderType,
-    Side,
-    Tick,
-    TimeInForce,
-)
+from marksim.core.agents.views import Order
+from marksim.core.sim.awaiting import First, Sleep
+from marksim.core.sim.blocks import ChildTasks, Timeout
+from marksim.core.sim.candles import Candles
+from marksim.core.sim.orders import Closed, OwnOrder
+from marksim.core.sim.ownwaits import Beats, Condition, Fills, NextFill
+from marksim.core.sim.sending import Sending
+from marksim.core.sim.tickwaits import NextTick, NextTrade, Ticks, Trades
+from marksim.core.sim.views import TickQuote
+from marksim.core.types import NS_PER_S, Instrument, Tick
 
 if TYPE_CHECKING:
-    from marksim.core.sim.engine import AgentTask, AsyncTimeEngine
+    from marksim.core.sim.agent import Agent
 
-_NEW, _CANCEL = int(CommandKind.NEW), int(CommandKind.CANCEL)
-_LIMIT, _MARKET = int(OrderType.LIMIT), int(OrderType.MARKET)
-_GTC, _IOC = int(TimeInForce.GTC), int(TimeInForce.IOC)
+MOST_INTERVALS: Final = 64
+"""Of candles of one agent: each is made at every tick from its first use on."""
 
 
-class AgentMarket:
-    """One agent's view of its symbol."""
+class AgentMarket(Sending):
+    """One agent's view."""
 
-    __slots__ = (
-        "_account",
-        "_engine",
-        "_feed",
-        "_feed_latency_ns",
-        "_order_latency_ns",
-        "_scheduler",
-        "_task",
-        "rng",
-    )
+    __slots__ = ("_intervals", "rng")
 
-    def __init__(
-        self,
-        engine: "AsyncTimeEngine",
-        task: "AgentTask",
-        scheduler: Scheduler,
-        rng: np.random.Generator,
-    ) -> None:
+    def __init__(self, agent: "Agent", rng: np.random.Generator) -> None:
+        super().__init__(agent)
         self.rng = rng
-        self._engine = engine
-        self._task = task
-        self._scheduler = scheduler
-        self._account = task.account
-        self._feed = task.feed
-        self._feed_latency_ns = task.spec.feed_latency_ns
-        self._order_latency_ns = task.spec.order_latency_ns
+        self._intervals: set[tuple[str, int]] = set()
 
     @property
     def name(self) -> str:
-        return self._task.spec.name
+        return self._agent.name
 
     @property
     def now_ns(self) -> int:
         return self._scheduler.now_ns
 
     @property
-    def instrument(self) -> Instrument:
-        return self._feed.instrument
+    def now(self) -> float:
+        return (self._scheduler.now_ns - self._engine.start_ns) / NS_PER_S
 
     @property
-    def tick(self) -> Tick:
-        now_ns, latency_ns = self._scheduler.now_ns, self._feed_latency_ns
-        shown = self._feed.shown
-        for end_ns, tick in reversed(shown):
-            if end_ns <= now_ns and tick.time_ns + latency_ns <= now_ns:
-                return tick
-        return shown[0][1]
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(self._by_symbol)
 
-    @property
-    def position_lots(self) -> int:
-        return self._account.position_lots
+    def instrument(self, symbol: str | None = None) -> Instrument:
+        return self._holding(symbol).feed.instrument
 
-    @property
-    def cash_ticks(self) -> int:
-        return self._account.cash_ticks
+    # What it knows.
 
-    def fundamental_ticks(self, sd_ticks: float, half_life_s: float) -> float:
-        return self._engine.fundamental(self.instrument.symbol, sd_ticks, half_life_s)
+    def tick(self, symbol: str | None = None) -> Tick:
+        holding = self._first if symbol is None else self._holding(symbol)
+        return holding.reach.newest(self._scheduler.now_ns)[1]
 
-    def limit(
-        self,
-        side: Side,
-        price_ticks: int,
-        quantity_lots: int,
-        *,
-        immediate: bool = False,
-    ) -> OwnOrder:
-        return self._send(side, _LIMIT, _IOC if immediate else _GTC, price_ticks, quantity_lots)
+    def quote(self, symbol: str | None = None) -> TickQuote:
+        holding = self._holding(symbol)
+        return TickQuote(holding.symbol, holding.units, holding.reach.newest(self._scheduler.now_ns)[1])
 
-    def market(self, side: Side, quantity_lots: int) -> OwnOrder:
-        return self._send(side, _MARKET, _IOC, 0, quantity_lots)
+    def value_ticks(self, symbol: str | None = None) -> float:
+        return self._engine.crowd(self._holding(symbol).symbol).value_ticks(self._scheduler.now_ns)
 
-    def cancel(self, order: Order) -> None:
-        serial = self._account.next_serial()
-        arrival_ns = self._scheduler.now_ns + self._order_latency_ns
-        account = self._account.number
-        self._engine.send(
-            self._task,
-            (
-                arrival_ns,
-                account,
-                serial,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                order.serial,
-                0,
-                _CANCEL,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-            ),
-        )
+    def position_lots(self, symbol: str | None = None) -> int:
+        return self._holding(symbol).position_lots
 
-    def sleep(self, seconds: float) -> SleepUntil:
-        return SleepUntil(self._scheduler.now_ns + max(0, int(seconds * NS_PER_S)))
+    def position(self, symbol: str | None = None) -> float:
+        holding = self._holding(symbol)
+        return holding.units.quantity.units(holding.position_lots)
 
-    def sleep_until(self, time_ns: int) -> SleepUntil:
-        return SleepUntil(max(time_ns, self._scheduler.now_ns))
+    def cash_ticks(self, symbol: str | None = None) -> int:
+        return self._holding(symbol).cash_ticks
 
-    def next_tick(self) -> NextTick:
-        return NextTick()
+    def cash(self, symbol: str | None = None) -> float:
+        holding = self._holding(symbol)
+        return holding.units.cash.units(holding.cash_ticks)
 
-    def wake(self, _: object) -> None:
-        """Bring the account up to date and let the agent go on."""
-        self._account.learn(self._scheduler.now_ns)
-        self._engine.resume(self._task)
+    def open_orders(self, symbol: str | None = None) -> Sequence[OwnOrder]:
+        holdings = self._agent.holdings if symbol is None else (self._holding(symbol),)
+        return sorted((order for one in holdings for order in one.orders.values()), key=lambda order: order.serial)
 
-    def wake_with(self, tick: Tick) -> None:
-        """The same, with the tick it waited for."""
-        self._account.learn(self._scheduler.now_ns)
-        self._engine.resume(self._task, tick)
+    # What it waits for.
 
-    def _send(
-        self,
-        side: Side,
-        order_type: int,
-        time_in_force: int,
-        price_ticks: int,
-        quantity_lots: int,
-    ) -> OwnOrder:
-        account = self._account
-        order = OwnOrder(account.next_serial(), side, price_ticks, quantity_lots)
-        account.orders[order.serial] = order
-        arrival_ns = self._scheduler.now_ns + self._order_latency_ns
-        row = (
-            arrival_ns, account.number, order.serial, price_ticks, 0, quantity_lots, 0, 0, 0, 0, 0,
-            _NEW, int(side), order_type, time_in_force, 0, 0, 0,
-        )  # fmt: skip
-        self._engine.send(self._task, row)
-        return order
+    def sleep(self, seconds: float) -> Sleep:
+        now_ns = self._scheduler.now_ns
+        try:
+            return Sleep(now_ns if seconds <= 0 else now_ns + int(seconds * NS_PER_S))
+        except (ValueError, OverflowError):
+            raise ValueError(f"sleep: {seconds} is no number of seconds; give a finite one") from None
+
+    def sleep_until(self, time_ns: int) -> Sleep:
+        return Sleep(max(time_ns, self._scheduler.now_ns))
+
+    def next_tick(self, symbol: str | None = None) -> NextTick:
+        return NextTick(self._holding(symbol))
+
+    def next_trade(self, symbol: str | None = None) -> NextTrade:
+        return NextTrade(self._holding(symbol))
+
+    def next_fill(self, symbol: str | None = None) -> NextFill:
+        return NextFill(self._agent, None if symbol is None else self._holding(symbol).symbol)
+
+    def filled(self, order: Order) -> Closed:
+        return Closed(self._own(order))
+
+    def condition(self, predicate: Callable[[], bool]) -> Condition:
+        return Condition(self._agent, predicate)
+
+    def first(self, *awaitables: Awaitable[Any]) -> First:
+        return First(awaitables)
+
+    def ticks(self, symbol: str | None = None) -> Ticks:
+        return Ticks(self._holding(symbol))
+
+    def trades(self, symbol: str | None = None) -> Trades:
+        return Trades(self._holding(symbol))
+
+    def fills(self, symbol: str | None = None) -> Fills:
+        return Fills(self._agent, None if symbol is None else self._holding(symbol).symbol)
+
+    def candles(self, seconds: float, symbol: str | None = None) -> Candles:
+        holding, interval_ns = self._holding(symbol), _interval_ns("candles", seconds)
+        if interval_ns < self._engine.lookahead_ns:
+            raise ValueError(f"candles: {seconds} s is shorter than a window, and one has no more than one tick")
+        self._intervals.add((holding.symbol, interval_ns))
+        if len(self._intervals) > MOST_INTERVALS:
+            raise RuntimeError(f"candles: agent {self.name} has asked for {MOST_INTERVALS} other intervals before")
+        return Candles(holding, interval_ns)
+
+    def every(self, seconds: float) -> Beats:
+        return Beats(self._scheduler.now_ns, _interval_ns("every", seconds))
+
+    def timeout(self, seconds: float) -> Timeout:
+        return Timeout(self._agent, seconds, self.sleep(seconds).time_ns)
+
+    def tasks(self) -> ChildTasks:
+        return ChildTasks(self._agent)
+
+
+def _interval_ns(what: str, seconds: float) -> int:
+    try:
+        interval_ns = int(seconds * NS_PER_S)
+    except (ValueError, OverflowError):
+        interval_ns = 0
+    if interval_ns < 1:
+        raise ValueError(f"{what}: {seconds} is no interval in seconds; give one above 0")
+    return interval_ns

@@ -1,0 +1,131 @@
+"""What happens to a market from outside: each event as commands of account 0, a withdrawal, or a move of the value."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from marksim.core.agents.latency import latency_key
+from marksim.core.agents.spec import FatFinger, FlashCrash, Halt, LiquidityWithdrawal, MarketEvent, NewsShock
+from marksim.core.errors import InvalidInput
+from marksim.core.sim.scheduler import Priority
+from marksim.core.types import (
+    MAX_QUANTITY_LOTS,
+    NS_PER_S,
+    CommandKind,
+    Instrument,
+    OrderType,
+    SessionState,
+    Side,
+    TimeInForce,
+)
+
+if TYPE_CHECKING:
+    from marksim.core.sim.engine import AsyncTimeEngine
+
+LONGEST_NS: Final = 366 * 24 * 3_600 * NS_PER_S
+MOST_SELLS: Final = 100_000
+"""Of one flash crash."""
+MOST_PPM: Final = 1_000_000
+MOST_CHANGE_PPM: Final = 10_000_000
+"""A value that is eleven times as high."""
+
+
+def check_event(event: MarketEvent, instruments: Mapping[str, Instrument]) -> None:
+    """Raise InvalidInput for a symbol that is not traded here, or a number that makes no sense; it names the field."""
+    instrument = instruments.get(event.symbol)
+    if instrument is None:
+        raise InvalidInput(f"symbol: {event.symbol!r} is not traded here; there are {', '.join(instruments)}")
+    match event:
+        case NewsShock():
+            _within("change_ppm", event.change_ppm, 1 - MOST_PPM, MOST_CHANGE_PPM)
+        case Halt():
+            _within("duration_ns", event.duration_ns, 1, LONGEST_NS)
+        case FatFinger():
+            _within("quantity_lots", event.quantity_lots, instrument.min_quantity_lots, instrument.max_quantity_lots)
+        case LiquidityWithdrawal():
+            _within("duration_ns", event.duration_ns, 1, LONGEST_NS)
+            _within("share_ppm", event.share_ppm, 0, MOST_PPM)
+        case FlashCrash():
+            _within("duration_ns", event.duration_ns, 1, LONGEST_NS)
+            _within("interval_ns", event.interval_ns, 1, LONGEST_NS)
+            _within("share_ppm", event.share_ppm, 0, MOST_PPM)
+            _within("quantity_lots", event.quantity_lots, 1, MAX_QUANTITY_LOTS)
+            sells = _sells(event)
+            _within("duration_ns / interval_ns", len(sells), 1, MOST_SELLS)
+            _within("quantity_lots of each order", min(sells), instrument.min_quantity_lots, instrument.max_quantity_lots)
+            _within("quantity_lots of each order", max(sells), instrument.min_quantity_lots, instrument.max_quantity_lots)
+
+
+def play(engine: "AsyncTimeEngine", event: MarketEvent, time_ns: int) -> None:
+    """Let it happen at a time that no agent has seen yet."""
+    match event:
+        case NewsShock():
+            engine.crowd(event.symbol).shock(time_ns, event.change_ppm)
+        case Halt():
+            _halt(engine, event.symbol, time_ns, event.duration_ns)
+        case FatFinger():
+            _market_order(engine, event.symbol, time_ns, Side.SELL if event.sell else Side.BUY, event.quantity_lots)
+        case LiquidityWithdrawal():
+            _withdraw(engine, event.symbol, time_ns, event.duration_ns, event.share_ppm)
+        case FlashCrash():
+            _withdraw(engine, event.symbol, time_ns, event.duration_ns, event.share_ppm)
+            for number, lots in enumerate(_sells(event)):
+                _market_order(engine, event.symbol, time_ns + number * event.interval_ns, Side.SELL, lots)
+
+
+class Happening:
+    """An event's entry in the schedule."""
+
+    __slots__ = ("_action",)
+
+    def __init__(self, action: Callable[[], None]) -> None:
+        self._action = action
+
+    @property
+    def dead(self) -> bool:
+        return False
+
+    def fire(self) -> None:
+        self._action()
+
+
+def _halt(engine: "AsyncTimeEngine", symbol: str, time_ns: int, duration_ns: int) -> None:
+    def stop() -> None:
+        # A closed market has nothing to halt, and the end of a halt would open it.
+        if engine.feed(symbol).newest.session_state != SessionState.CLOSED:
+            halted = {"session": SessionState.HALTED, "expire_ns": time_ns + duration_ns}
+            engine.command(symbol, time_ns, CommandKind.SET_SESSION, **halted)
+
+    engine.scheduler.at(time_ns, Priority.EVENT, Happening(stop))
+
+
+def _withdraw(engine: "AsyncTimeEngine", symbol: str, time_ns: int, duration_ns: int, share_ppm: int) -> None:
+    """Who goes is drawn by name, so that it is the same whoever else takes part."""
+
+    def leave() -> None:
+        engine.crowd(symbol).withdraw(time_ns, time_ns + duration_ns, share_ppm)
+        for holding in engine.holdings(symbol):
+            spec = holding.agent.spec
+            chosen = latency_key(engine.seed, spec.name, f"withdrawal {time_ns}") % MOST_PPM < share_ppm
+            if spec.provides_liquidity and chosen and not holding.agent.over:
+                holding.withdrawn_until_ns = max(holding.withdrawn_until_ns, time_ns + duration_ns)
+                if holding.orders:
+                    holding.cancel_all(holding.agent.own_serial())
+
+    engine.scheduler.at(time_ns, Priority.EVENT, Happening(leave))
+
+
+def _market_order(engine: "AsyncTimeEngine", symbol: str, time_ns: int, side: Side, lots: int) -> None:
+    terms = {"order_type": OrderType.MARKET, "time_in_force": TimeInForce.IOC}
+    engine.command(symbol, time_ns, CommandKind.NEW, side=side, quantity_lots=lots, **terms)
+
+
+def _sells(event: FlashCrash) -> list[int]:
+    """Lots of each order: equal but for one, the first ones the larger."""
+    count = max(1, min(event.duration_ns // event.interval_ns, MOST_SELLS + 1))
+    lots, larger = divmod(event.quantity_lots, count)
+    return [lots + (number < larger) for number in range(count)]
+
+
+def _within(field: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise InvalidInput(f"{field} is {value}: it must be from {least} to {most}", metadata={"field": field})

@@ -1,0 +1,103 @@
+"""Compiles the kernels before they are needed, so that nobody waits in the middle of a market."""
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any, Final
+
+import numpy as np
+
+from marksim.core.book.kernel import apply_commands
+from marksim.core.book.names import rebuild_names
+from marksim.core.book.reading import find_order, first_expiry, indicative, write_depth, write_resting
+from marksim.core.book.resting import RESTING
+from marksim.core.book.rules import Rules
+from marksim.core.book.state import Memory, allocate
+from marksim.core.feed.ticker import TickerMemory, update_tick
+from marksim.core.populations import floor, value
+from marksim.core.populations.memory import SHOWN, CrowdMemory
+from marksim.core.types import COMMAND, EXECUTION, QUOTE, TICK, Instrument, SessionState
+
+Kernels = Mapping[str, Callable[..., Any]]
+
+READING: Final[Kernels] = {
+    "book.write_depth": write_depth,
+    "book.write_resting": write_resting,
+    "book.find_order": find_order,
+    "book.first_expiry": first_expiry,
+    "book.indicative": indicative,
+}
+
+BOOK: Final[Kernels] = {
+    "book.apply_commands": apply_commands,
+    "book.rebuild_names": rebuild_names,
+    **READING,
+    "feed.update_tick": update_tick,
+}
+"""What an order book needs."""
+
+SENDING: Final[Kernels] = {
+    "populations.begin_crowd": floor.begin_crowd,
+    "populations.due_of": floor.due_of,
+    "populations.push_commands": floor.push_commands,
+    "populations.deliver_window": floor.deliver_window,
+    "populations.value_of": value.value_of,
+    "populations.newest_shown": floor.newest_shown,
+    "populations.next_visible": floor.next_visible,
+    "populations.advance_reach": floor.advance_reach,
+}
+
+ENGINE: Final[Kernels] = {**SENDING, "populations.collect_window": floor.collect_window}
+"""What an engine needs whose books are elsewhere."""
+
+SIMULATION: Final[Kernels] = {
+    **SENDING,
+    **READING,
+    "book.rebuild_names": rebuild_names,
+    "populations.run_windows": floor.run_windows,
+}
+"""What a simulation in one process needs."""
+
+ALL: Final[Kernels] = {**BOOK, **ENGINE, **SIMULATION}
+
+
+def compile_kernels(kernels: Kernels = ALL, progress: Callable[[str], object] | None = None) -> None:
+    """Compile these, or load them from the cache on disk; `progress` is told each name before its turn."""
+    # Kernels know memory by its address: these live until the last of them has returned.
+    book, crowd, ticker = allocate(Rules(1, 2, 1, 1, 0, 0, 0, 1, max_orders=1)), CrowdMemory(), _ticker()
+    crowd.put("values", np.zeros(1))
+    crowd.put("shown", np.zeros(1, SHOWN))
+    arguments = _arguments(book, crowd, ticker)
+    for name, kernel in kernels.items():
+        if progress is not None:
+            progress(name)
+        kernel(*arguments[name])
+
+
+def _arguments(book: Memory, crowd: CrowdMemory, ticker: TickerMemory) -> dict[str, tuple[Any, ...]]:
+    """With which a call of each kernel does nothing."""
+    counters, one = book.counters, (crowd.counters,)
+    return {
+        "book.apply_commands": (counters, np.zeros(1, COMMAND), 0, 0),
+        "book.rebuild_names": (counters,),
+        "book.write_depth": (counters, book.depth, 1),
+        "book.write_resting": (counters, np.zeros(0, RESTING), 1, 1, True),
+        "book.find_order": (counters, 1, 1, np.zeros(1, RESTING)),
+        "book.first_expiry": (counters,),
+        "book.indicative": (counters,),
+        "feed.update_tick": (ticker.counters, np.zeros(0, EXECUTION), np.zeros(0, QUOTE)),
+        "populations.begin_crowd": one,
+        "populations.due_of": one,
+        "populations.push_commands": (*one, np.zeros(0, COMMAND)),
+        "populations.collect_window": (*one, 0),
+        "populations.deliver_window": (*one, np.zeros(0, EXECUTION), np.zeros(0, TICK), 0),
+        "populations.value_of": (*one, 0),
+        "populations.newest_shown": (*one, 0, 0),
+        "populations.next_visible": (*one, 0, 0),
+        "populations.advance_reach": (*one, np.zeros(1, floor.REACH), np.zeros(1, np.int64), 0),
+        "populations.run_windows": (np.zeros(1, floor.COUNTERS), -1),
+    }
+
+
+def _ticker() -> TickerMemory:
+    one = Fraction(1)
+    return TickerMemory(Instrument("A/B", "A", "B", one, one, 1, 1, 1), SessionState.CONTINUOUS)
