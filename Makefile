@@ -32,7 +32,9 @@ dashboard: $(RUN) ## Run the dashboard on http://localhost:8050, before or after
 	@$(PY) -m marksim.dash_consumer $(ARGS)
 
 .PHONY: test
-test: $(DEV) ## Run the tests, under five minutes (make test ARGS="-k book")
+test: $(DEV) ## Run the tests, in about six minutes (make test ARGS="-k book")
+	@echo "make: compiling what is compiled (once; about a minute)"
+	@$(PY) -m marksim kernels >/dev/null
 	$(PY) -m pytest -n $(JOBS) --dist loadfile -m "not system and not cluster and not faults" $(ARGS)
 
 .PHONY: fuzz

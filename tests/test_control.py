@@ -252,6 +252,13 @@ def test_status_tells_programs_in_json(engine: Engine) -> None:
     assert [json.loads(one) for one in watched] == [shown, shown]
 
 
+def test_a_speed_that_nobody_has_measured_yet_is_not_shown(engine: Engine) -> None:
+    """In the first moment after a pause there is only the one that was asked."""
+    engine.updates = [pb.EngineStatus(state=pb.CLOCK_STATE_RUNNING, speed=pb.Speed(factor=50))]
+    (line,) = marksim(engine, "status", "--watch").stdout.splitlines()
+    assert line.endswith("windows done, 50x")
+
+
 def test_a_status_that_is_watched_is_a_line_each_where_there_is_no_terminal(engine: Engine) -> None:
     """With lag and what is slow, for a log."""
     running = pb.EngineStatus(state=pb.CLOCK_STATE_RUNNING, measured_speed=7.5, lag_seconds=0.75, speed=pb.Speed(factor=10))

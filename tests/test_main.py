@@ -269,19 +269,23 @@ async def test_an_archive_that_cannot_be_made_is_refused(tmp_path: Path) -> None
 class _Book:
     """As much of a watcher as the end of a run asks."""
 
-    async def tape_hash(self) -> str:
-        return "ab" * 32
+    async def tape_hash(self, run: str) -> str:
+        return "ab" * 32 if run == "told" else ""
 
 
 @pytest.mark.parametrize(
-    ("state", "code", "tape_hash"),
-    [(engine_pb2.CLOCK_STATE_FINISHED, 0, "ab" * 32), (engine_pb2.CLOCK_STATE_FAILED, 1, "")],
+    ("state", "run", "code", "tape_hash"),
+    [
+        (engine_pb2.CLOCK_STATE_FINISHED, "told", 0, "ab" * 32),
+        (engine_pb2.CLOCK_STATE_FINISHED, "lost", 1, ""),
+        (engine_pb2.CLOCK_STATE_FAILED, "told", 1, ""),
+    ],
 )
 async def test_a_run_that_is_over_gives_its_hash_and_a_failed_one_its_reason(
-    state: engine_pb2.ClockState, code: int, tape_hash: str, capsys: pytest.CaptureFixture[str]
+    state: engine_pb2.ClockState, run: str, code: int, tape_hash: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The exit code tells them apart."""
-    status = engine_pb2.EngineStatus(state=state, message="agent x held the clock", end_time_ns=1)
+    """The exit code tells them apart; a book that is in another run by then has no hash of this one."""
+    status = engine_pb2.EngineStatus(run=run, state=state, message="agent x held the clock", end_time_ns=1)
     ended = await main._end_of(Reading(status, 0.0, 0.0, {}), cast(Any, _Book()), Screen())
     assert (ended.code, ended.tape_hash) == (code, tape_hash)
     assert "The market has ended: agent x held the clock." in capsys.readouterr().out

@@ -1,7 +1,10 @@
 """What the README says is so: its flags, ports, links and message."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from pydantic_core import PydanticUndefined
@@ -53,6 +56,34 @@ def test_every_link_leads_to_a_file() -> None:
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_page_of_the_docs_is_reached_from_the_readme() -> None:
+    """By links, over other pages; a page that nothing leads to is not read."""
+    seen: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in seen:
+            continue
+        seen.add(page)
+        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text()):
+            path = (page.parent / target).resolve()
+            waiting += [path] if path.suffix == ".md" else [path / "README.md"] if (path / "README.md").exists() else []
+    assert {*(ROOT / "docs").rglob("*.md"), ROOT / "CONTRIBUTING.md"} <= seen
+
+
+def test_an_agent_of_a_user_is_checked_against_the_package(tmp_path: Path) -> None:
+    """mypy takes the types of an installed package only where it says that it has some; then the README's agent passes."""
+    assert (ROOT / "services" / "marksim" / "py.typed").exists()
+    agent = section("Your own agent").split("```python\n")[1].split("```")[0]
+    typed = agent.replace("scalper(market):", "scalper(market: Market) -> None:")
+    (tmp_path / "scalper.py").write_text(f"from marksim import Market\n\n{typed}")
+    settings = ("--strict", "--config-file", "", "--cache-dir", str(tmp_path / "cache"), "scalper.py")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "services")}
+    program = (sys.executable, "-m", "mypy", *settings)
+    done = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_message_shown_has_the_nine_keys_in_order() -> None:

@@ -41,18 +41,13 @@ def embedded(field: int, data: bytes) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def _fields(dtype: np.dtype[np.void], columns: Descriptor) -> tuple[tuple[str, bytes, int], ...]:
-    """Name, tag and size of each field, as the column message numbers them."""
+def _tags(dtype: np.dtype[np.void], columns: Descriptor) -> tuple[bytes, tuple[tuple[str, bytes, int], ...]]:
+    """The tag of `count`; then name, tag and size of each field, as the column message numbers them."""
     fields, numbers = dtype.fields, columns.fields_by_name
     assert fields is not None, "a record dtype has fields"
-    return tuple(
+    return varint(numbers["count"].number << 3), tuple(
         (name, varint(numbers[name].number << 3 | _LENGTH_DELIMITED), fields[name][0].itemsize) for name in dtype.names or ()
     )
-
-
-@lru_cache(maxsize=16)
-def _count_tag(columns: Descriptor) -> bytes:
-    return varint(columns.fields_by_name["count"].number << 3)
 
 
 def column_bytes(records: Records, columns: type[Message]) -> bytes:
@@ -61,8 +56,9 @@ def column_bytes(records: Records, columns: type[Message]) -> bytes:
     if not count:
         return b""
     sizes = {size: varint(count * size) for size in (1, 2, 4, 8)}
-    pieces = [_count_tag(columns.DESCRIPTOR), varint(count)]
-    for name, tag, size in _fields(records.dtype, columns.DESCRIPTOR):
+    counted, fields = _tags(records.dtype, columns.DESCRIPTOR)
+    pieces = [counted, varint(count)]
+    for name, tag, size in fields:
         data = records[name].tobytes()
         # One memcmp: cheaper than asking numpy, and most columns of most windows are all zero.
         if not _ZEROS.startswith(data):

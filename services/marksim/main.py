@@ -142,10 +142,13 @@ async def _end_of(reading: Reading, watcher: Watcher, screen: Screen) -> Ended:
     if reading.engine.state == CLOCK_STATE_FAILED:
         return Ended(code=1)
     try:
-        return Ended(tape_hash=await watcher.tape_hash())
+        if tape_hash := await watcher.tape_hash(reading.run):
+            return Ended(tape_hash=tape_hash)
+        reason = "it was lost after the end, and the run with it"
     except AioRpcError as error:
-        screen.line(f"The order book does not tell the tape hash: {peer_error(error)}")
-        return Ended(code=1)
+        reason = peer_error(error)
+    screen.line(f"The order book does not tell the tape hash: {reason}")
+    return Ended(code=1)
 
 
 async def _watch(settings: MainSettings, screen: Screen, logs: ChildLogs) -> Ended:

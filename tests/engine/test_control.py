@@ -6,7 +6,7 @@ import re
 import pytest
 
 from marksim.core.agents.spec import Halt, MarketEvent
-from marksim.core.errors import InvalidInput, NotNow
+from marksim.core.errors import Exhausted, InvalidInput, NotNow
 from marksim.core.sim.engine import AgentFailure, AsyncTimeEngine
 from marksim.engine.service import EngineService
 from marksim.engine.settings import EngineSettings
@@ -142,6 +142,27 @@ async def test_a_run_ends_after_the_last_window_that_ends_by_its_time(until: str
         assert (await world.status()).windows == windows
 
 
+async def test_a_step_past_the_end_of_the_run_is_ended_there() -> None:
+    """It says how far it came; and a pause of what is over has no window to wait for."""
+    async with world_of(speed="0.001", until="2s") as world:
+        await world.state(pb.CLOCK_STATE_RUNNING)
+        before = (await world.engine.Pause(pb.PauseRequest(), None)).status
+        with pytest.raises(NotNow, match="end of the run") as caught:
+            await asyncio.wait_for(world.engine.Step(pb.StepRequest(windows=100), None), 5)
+        assert caught.value.metadata == {"windows_done": str(40 - before.windows)}
+        assert (await world.status()).state == pb.CLOCK_STATE_FINISHED
+        await asyncio.wait_for(world.engine.Pause(pb.PauseRequest(), None), 1)
+
+
+async def test_an_event_is_refused_where_too_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a paused market would take them without end."""
+    monkeypatch.setattr("marksim.engine.service.MAX_QUEUED", 0)
+    async with world_of(speed="1") as world:
+        await world.state(pb.CLOCK_STATE_RUNNING)
+        with pytest.raises(Exhausted, match="events and commands wait: let the market run first"):
+            await world.engine.InjectEvent(pb.InjectEventRequest(halt=pb.Halt(symbol=BTC, duration_ns=1)), None)
+
+
 async def test_a_run_ends_where_its_scenario_says_and_sooner_where_a_flag_does() -> None:
     """`duration` of the scenario is what --until is otherwise."""
     for settings, windows in (({"set": ["duration=2s"]}, 40), ({"set": ["duration=1d"], "until": "1s"}, 20)):
@@ -205,7 +226,10 @@ async def test_an_event_before_the_first_run_is_refused() -> None:
 
 
 async def test_an_agent_that_holds_the_clock_stops_the_market(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At its window, which no book gets; the status names agent, time, window and line, and commands say so too."""
+    """At its window, which no book gets; the status names agent, time, window and line, and commands say so too.
+
+    Whoever waits for a run-until learns that it will not come.
+    """
 
     async def spinner() -> None:
         while True:
@@ -217,9 +241,12 @@ async def test_an_agent_that_holds_the_clock_stops_the_market(monkeypatch: pytes
 
     async with world_of(agent_limit_s=0.2) as world:
         await world.until(lambda: world.book.last_window > 0)
+        event = pb.RunUntilEvent(kind=pb.RUN_UNTIL_KIND_PRICE_AT_OR_BELOW, symbol=BTC, price="1")
+        assert (await world.engine.RunUntil(pb.RunUntilRequest(event=event), None)).status.running_until
         assert world.engine.driver is not None
         monkeypatch.setattr(world.engine.driver.engine, "wake", wake)
         await world.state(pb.CLOCK_STATE_FAILED)
+        await world.until(lambda: not world.engine.clock.until)
         status = await world.status()
         assert status.message.startswith("agent spinner-7 held the clock for over 0.2 s at 2025-01-06T00:00:")
         assert re.search(rf", window \d+, in {re.escape(__file__)}:\d+ \(spinner\)", status.message)

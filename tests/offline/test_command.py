@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -95,15 +96,28 @@ def test_what_is_wrong_is_one_line(arguments: tuple[str, ...], code: int, senten
     assert sentence.format(file=file) in err and "Traceback" not in err
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A program begins to listen to Ctrl-C only where who starts it does: tests may run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("seeds", [(), ("--seeds", "1..3")], ids=["one run", "many seeds"])
 def test_ctrl_c_ends_it_in_order(seeds: tuple[str, ...], tmp_path: Path) -> None:
     """Soon, with one line and exit code 130; what was simulated is kept, and the archive is free."""
     process = started("default", "--until", "30d", "--out", str(tmp_path), *seeds)
-    deadline = time.monotonic() + 40
-    while not list(tmp_path.glob("**/runs/**/part.parquet")):
-        assert time.monotonic() < deadline and process.poll() is None
-    os.kill(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=15)
+    try:
+        deadline = time.monotonic() + 100
+        while not list(tmp_path.glob("**/runs/**/part.parquet")):
+            assert time.monotonic() < deadline and process.poll() is None
+        os.kill(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert f"marksim simulate: interrupted; what was simulated is in {tmp_path}" in err and "Traceback" not in err
     for path in tmp_path.glob("**/runs/**/part.parquet"):

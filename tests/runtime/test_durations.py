@@ -30,7 +30,13 @@ def test_a_duration_counts_from_the_start_and_a_time_stands_for_itself() -> None
     assert parse_until_ns("2025-01-06T12:01:30", NOON) == NOON + 90 * S
 
 
-@pytest.mark.parametrize("text", ["2025-02-30", "2025-01-06T25:00", "1969-12-31", "2300-01-01", "2025-01-06T12:00:00", "x"])
+ENDS = ("9999-12-31T23:59:59-10:00", "0001-01-01T00:00:00+10:00")
+"""Of the calendar: no datetime can be what they are in UTC."""
+
+
+@pytest.mark.parametrize(
+    "text", ["2025-02-30", "2025-01-06T25:00", "1969-12-31", "2300-01-01", "2025-01-06T12:00:00", "x", *ENDS]
+)
 def test_what_names_no_later_moment_is_refused_by_the_name_of_its_flag(text: str) -> None:
     """Days that are none, years outside an int64, and a time that is not after the start."""
     with pytest.raises(InvalidInput, match=r"^--until is '"):

@@ -18,15 +18,15 @@ def marksim_scenario(*arguments: str) -> Result:
 
 
 def test_list_has_each_ready_scenario_in_a_row() -> None:
-    """With its description and how many take part."""
+    """With how many take part, and its description on the line below."""
     result = marksim_scenario("list")
     assert result.exit_code == 0
     rows = {line.split()[0]: line for line in result.output.splitlines()[1:] if not line.startswith(" ")}
     assert list(rows) == ready_scenarios()
     scenario = load_scenario("two-symbols")
-    assert "BTC/USD, ETH/USD" in rows["two-symbols"] and scenario.description[:20] in rows["two-symbols"]
-    agents, traders = len(scenario.cast().agents), sum(one.traders for one in scenario.populations)
-    assert rows["two-symbols"].split()[-3:-1] == [str(agents), f"{traders:,}"]
+    assert "BTC/USD, ETH/USD" in rows["two-symbols"] and f"\n  {scenario.description}\n" in result.output
+    traders = sum(population.traders for population in scenario.populations)
+    assert rows["two-symbols"].split()[1:3] == [f"{scenario.accounts - traders:,}", f"{traders:,}"]
 
 
 def test_show_prints_what_was_written(tmp_path: Path) -> None:
@@ -63,6 +63,7 @@ def test_check_says_what_to_expect(tmp_path: Path) -> None:
         load_scenario(path).hash,
         "accounts  2: 2 agents, 0 traders",
         "duration  1h",
+        "numbers   a 1-2",
         "load      about 2.5 actions a simulated second, of the 2 of 2 that say so",
         "latency   quantised to 50 ms: a (1 ms)",
         "default: can be run",
@@ -87,6 +88,14 @@ def test_a_scenario_that_is_not_there_is_told(arguments: tuple[str, ...]) -> Non
     """On stderr, with exit code 1."""
     result = marksim_scenario(*arguments)
     assert result.exit_code == 1
-    assert result.stderr.startswith(
-        "error: scenario nothing: there is no such file, and the ready scenarios are arbitrage, "
-    )
+    assert result.stderr.startswith("error: scenario nothing: there is no such file, and the ready scenarios are arb")
+
+
+def test_accounts_are_told_by_name() -> None:
+    """One range an entry, one behind the other, as the cast has them."""
+    scenario = load_scenario("default")
+    ranges = scenario.account_ranges
+    cast = scenario.cast()
+    assert ranges["noise"] == range(2, 4) and [one.account for one in cast.agents if one.type == "noise"] == [2, 3]
+    assert {one.name: range(one.account, one.account + one.traders) for one in cast.populations}.items() <= ranges.items()
+    assert sum(map(len, ranges.values())) == scenario.accounts

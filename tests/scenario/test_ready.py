@@ -182,7 +182,7 @@ def test_a_flash_crash_falls_halts_and_comes_back(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_stops_deepen_a_flash_crash(seed: int) -> None:
+def test_stops_sell_in_a_flash_crash(seed: int) -> None:
     """In its first minute many more of them sell than in the minutes before."""
     stops = next(one for one in load_scenario("flash-crash").cast().populations if one.name == "stops")
     trades, seconds = crash(seed).trades, crash(seed).seconds_of(crash(seed).trades)

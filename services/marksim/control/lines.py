@@ -22,7 +22,8 @@ def state_text(status: pb.EngineStatus) -> str:
 
 def short_line(status: pb.EngineStatus) -> str:
     """State, simulated time, windows and speed; what the state needs to be understood behind them."""
-    speed = f"{status.measured_speed:,.1f}x of {_asked(status)}" if _runs(status) else _asked(status)
+    measured = _runs(status) and status.measured_speed > 0  # not in the first moment after a pause
+    speed = f"{status.measured_speed:,.1f}x of {_asked(status)}" if measured else _asked(status)
     parts = [f"{state_text(status)} at {moment_text(status.simulated_time_ns)}", f"{status.windows:,} windows done", speed]
     if _runs(status) and status.lag_seconds >= 0.1:
         parts.append(f"{status.lag_seconds:.1f} s late")

@@ -146,7 +146,9 @@ class Clock:
             if self._step is step:
                 self._step = None
         if step.done < windows:
-            message = f"the step was ended after {step.done} of {windows} windows: by a pause, a resume or the engine's end"
+            message = (
+                f"the step was ended after {step.done} of {windows} windows: by a pause, a resume or the end of the run"
+            )
             raise NotNow(message, reason="STEP_INTERRUPTED", metadata={"windows_done": str(step.done)})
 
     async def set_factor(self, factor: float | None, sim_ns: int) -> None:
@@ -167,14 +169,20 @@ class Clock:
         self.until_ns, self.awaited = None, awaited
         await self.resume()
 
+    async def finish(self) -> None:
+        """The run is over: a step or a run-until that is under way ends here, and no window is to wait for."""
+        self.reached("")
+        self._step, self._held = None, True
+        await self._notify()
+
     async def stopped(self) -> None:
         """Wait for `stop`."""
         async with self._changed:
             await self._changed.wait_for(lambda: self.stopping)
 
     async def stop(self) -> None:
-        """Let `wait_for` and everyone who waits return."""
-        self.stopping = True
+        """Let `wait_for` and everyone who waits return; nothing is run until any more."""
+        self.stopping, self.until_ns, self.awaited = True, None, None
         await self._notify()
 
     def interrupt(self) -> None:

@@ -121,8 +121,8 @@ class Driver:
 
     async def _finish(self, end_ns: int) -> None:
         """The run is over: nothing more comes, and the state stays to be looked at."""
-        self.clock.reached("")
         self.state, self.message = pb.CLOCK_STATE_FINISHED, f"the run ended at {format_moment(end_ns)}"
+        await self.clock.finish()
         log.info("run ends", run=self.run, windows=self.windows, simulated_time_ns=self.simulated_time_ns)
         await self.set_paused(True)
         await self.clock.stopped()

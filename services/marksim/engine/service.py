@@ -9,7 +9,7 @@ import grpc.aio
 from prometheus_client import REGISTRY
 
 from marksim.codec_events import market_event_from_proto
-from marksim.core.errors import MarksimError, NotNow
+from marksim.core.errors import Exhausted, MarksimError, NotNow
 from marksim.core.warm import ENGINE
 from marksim.engine.clock import Clock
 from marksim.engine.load import Load
@@ -33,6 +33,8 @@ from marksim.v1 import engine_pb2_grpc
 
 MAX_STEP_WINDOWS = 1_728_000
 """A simulated day of default windows."""
+MAX_QUEUED = 1_000_000
+"""Events and commands that may wait; at the bound a further event is refused. A flash crash is 100,000 at most."""
 MIN_WATCH_MS, DEFAULT_WATCH_MS = 100, 1_000
 
 log = get_logger(__name__)
@@ -154,6 +156,8 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         self._may_go_on()
         if self.driver is None or not self.driver.run:
             raise NotNow("no run has begun yet: try again when the market runs", reason="NOT_STARTED")
+        if self.driver.engine.queued >= MAX_QUEUED:
+            raise Exhausted(f"{MAX_QUEUED} events and commands wait: let the market run first", reason="QUEUE_FULL")
         window = self.driver.engine.inject(event)
         log.info("event injected", symbol=event.symbol, kind=type(event).__name__, window=window, run=self.driver.run)
         return pb.InjectEventResponse(window=window)

@@ -25,8 +25,10 @@ def parse_moment_ns(text: str, field: str = "time") -> int:
         moment = datetime.fromisoformat(whole)
     except ValueError:
         raise _wrong(field, f"is {text!r}: write a time such as 2025-01-06T12:00:00 (UTC)") from None
-    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if not _FIRST <= moment < _BEFORE:
+    # Of other years no zone matters, and those at the calendar's ends cannot be moved to UTC.
+    if moment.tzinfo is None or not 1969 <= moment.year <= 2262:
+        moment = moment.replace(tzinfo=UTC)
+    if not _FIRST <= (moment := moment.astimezone(UTC)) < _BEFORE:
         raise _wrong(field, f"is {text!r}: must be from 1970 to 2261")
     seconds = (moment - _FIRST) // (datetime.resolution * 1_000_000)
     return seconds * _NS + (int(fraction[1].ljust(9, "0")) if fraction else 0)

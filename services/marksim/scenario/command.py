@@ -5,8 +5,6 @@ from typing import Annotated, Any, Final
 
 import typer
 import yaml
-from rich.console import Console
-from rich.table import Table
 
 from marksim.core.errors import InvalidInput
 from marksim.scenario.checks import load_of, quantised_of, warnings_of
@@ -29,12 +27,14 @@ Seed = Annotated[int | None, typer.Option(help="Seed of the run; the scenario's 
 @app.command("list")
 def list_scenarios() -> None:
     """List the scenarios that come with the package."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("name", "description", "symbols", "agents", "traders", "duration"):
-        table.add_column(heading, justify="right" if heading in {"agents", "traders"} else "left", overflow="fold")
-    for name in ready_scenarios():
-        table.add_row(name, *_row(load_scenario(name)))
-    Console().print(table)
+    rows = [("name", "agents", "traders", "duration", "symbols")]
+    scenarios = {name: load_scenario(name) for name in ready_scenarios()}
+    rows += [(name, *_row(scenario)) for name, scenario in scenarios.items()]
+    width = max(len(row[0]) for row in rows)
+    for name, agents, traders, duration, symbols in rows:
+        typer.echo(f"{name:<{width}}  {agents:>6}  {traders:>9}  {duration:<8}  {symbols}")
+        if name in scenarios:
+            typer.echo(f"  {scenarios[name].description}")
 
 
 @app.command()
@@ -96,6 +96,7 @@ def _describe(reference: str, scenario: Scenario) -> None:
         "hash": scenario.hash,
         "symbols": ", ".join(instrument.symbol for instrument in scenario.traded),
         "accounts": f"{scenario.accounts:,}: {len(cast.agents):,} agents, {traders:,} traders of populations",
+        "numbers": ", ".join(f"{name} {_numbers(one)}" for name, one in scenario.account_ranges.items()),
         "events": len(cast.events),
         "duration": scenario.duration or "without end",
     }
@@ -113,11 +114,17 @@ def _describe(reference: str, scenario: Scenario) -> None:
         typer.echo(f"  warning: {warning}")
 
 
-def _row(scenario: Scenario) -> tuple[str, ...]:
+def _numbers(accounts: range) -> str:
+    if len(accounts) < 2:
+        return f"{accounts[0]}" if accounts else "none"
+    return f"{accounts[0]}-{accounts[-1]}"
+
+
+def _row(scenario: Scenario) -> tuple[str, str, str, str]:
     agents = sum(agent.count for agent in scenario.agents)
     traders = sum(population.traders for population in scenario.populations)
     symbols = ", ".join(instrument.symbol for instrument in scenario.traded)
-    return scenario.description, symbols, f"{agents:,}", f"{traders:,}", scenario.duration or "-"
+    return f"{agents:,}", f"{traders:,}", scenario.duration or "-", symbols
 
 
 def _refuse(error: InvalidInput) -> typer.Exit:

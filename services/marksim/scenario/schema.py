@@ -152,6 +152,17 @@ class Scenario(Model):
         return sum(agent.count for agent in self.agents) + sum(population.traders for population in self.populations)
 
     @property
+    def account_ranges(self) -> dict[str, range]:
+        """The account numbers of each entry of `agents` and `populations`, by its name; 0 is the market's own."""
+        entries = [(agent.name, agent.count) for agent in self.agents]
+        entries += [(population.name, population.traders) for population in self.populations]
+        ranges, first = {}, 1
+        for name, number in entries:
+            ranges[name] = range(first, first + number)
+            first += number
+        return ranges
+
+    @property
     def smallest_latency_ns(self) -> int | None:
         """Of any agent's or population's feed and order latency together; None where there is none of them."""
         present = [agent.latency for agent in self.agents if agent.count]

@@ -87,11 +87,14 @@ class Watcher:
             self._ticks = (now, ticks)
         return Reading(engine, metrics.get(CLIENTS_METRIC), ticks_per_s, memory, _sessions(book))
 
-    async def tape_hash(self) -> str:
-        """Hash of the run's tape, asked of the order book. Raises AioRpcError where it does not answer."""
+    async def tape_hash(self, run: str) -> str:
+        """Hash of that run's tape, asked of the order book; empty where it is in another run, as one that was lost since is.
+
+        Raises AioRpcError where it does not answer.
+        """
         stub = orderbook_pb2_grpc.OrderBookServiceStub(self._channels["orderbook"])
         present = await stub.GetRun(orderbook_pb2.GetRunRequest(), timeout=_HASH_TIMEOUT_S)
-        return run_hash({tape.symbol: tape.hash for tape in present.tapes})
+        return run_hash({tape.symbol: tape.hash for tape in present.tapes}) if present.run == run else ""
 
     async def close(self) -> None:
         """Close the channels."""

@@ -7,6 +7,7 @@ import pytest
 
 from marksim.core.agents.spec import ValueSpec
 from marksim.core.errors import InvalidInput
+from marksim.core.populations.crowd import MOST_WITHDRAWALS
 from marksim.core.types import ExecutionKind, SessionState
 from tests.core.populations.floors import BTC, MS, START, Apart, Floor, S, crowd_of, of, population, session
 
@@ -78,6 +79,37 @@ def test_liquidity_that_is_withdrawn_is_gone_and_comes_back(share_ppm: int) -> N
     back = np.unique(run.run(120).book.resting()["account"])
     assert np.isin(list(away), back).all()
     assert np.isin(back, np.arange(providers.account, providers.account + 60)).sum() == 60
+
+
+@pytest.mark.parametrize("second_ms", [20, 30])
+def test_a_withdrawal_does_not_end_another(second_ms: int) -> None:
+    """Of two in one window, the longer and larger one lasts, whichever is made known last; at its end all come back."""
+    crowd = crowd_of(NOISE, MAKERS, PROVIDERS)
+    run = Floor(crowd).run(40)
+    second_ns = START + 40 * S + second_ms * MS
+    crowd.withdraw(START + 40 * S + 20 * MS, START + 60 * S, 1_000_000)
+    crowd.withdraw(second_ns, START + 45 * S, 100_000)
+    run.run(80)
+    events = run.tape("events")
+    accepted = events[(events["kind"] == ExecutionKind.ACCEPTED) & (events["account"] >= crowd.specs[1].account)]
+    at_s = (accepted["time_ns"] - START) / S
+    assert not ((at_s > 40.06) & (at_s < 60)).any()
+    assert (at_s > 60).sum() > 100
+
+
+def test_withdrawals_that_are_over_are_forgotten() -> None:
+    """Memory holds those that last, up to a bound; beyond it the one that ends first gives way."""
+    crowd = crowd_of(MAKERS)
+    run = Floor(crowd)
+    for second in range(1, 11):
+        crowd.withdraw(START + second * S, START + second * S + 100 * MS, 500_000)
+        run.run(second + 1)
+    assert len(crowd.memory.arrays["withdrawals"]) == 1
+    for number in range(MOST_WITHDRAWALS + 5):
+        crowd.withdraw(START + 11 * S + number * 50 * MS, START + (100 + number) * S, 500_000)
+        run.run(11.05 + number * 0.05)
+    until_s = (crowd.memory.arrays["withdrawals"]["until_ns"] - START) // S
+    assert len(until_s) == MOST_WITHDRAWALS and until_s.min() == 105
 
 
 def test_a_withdrawal_comes_in_its_turn() -> None:

@@ -43,3 +43,10 @@ def test_sides_repeat_by_their_chance(repeat: float) -> None:
     sides = arrivals(0.6, repeat)["side"]
     again = (sides[1:] == sides[:-1]).mean()
     assert again == pytest.approx(repeat + (1 - repeat) / 2, abs=0.02)
+
+
+def test_the_longest_wait_is_a_time() -> None:
+    """The rarest orders lie further off than 64 bits of ns reach; none of them comes at once instead."""
+    for seed in range(4_000):
+        due_ns = crowd_of(population("hawkes", interval_s=1e9, branching=0.0), seed=seed).next_due_ns
+        assert due_ns is None or due_ns > START, f"seed {seed}"

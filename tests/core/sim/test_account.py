@@ -11,7 +11,7 @@ from marksim.core.agents.spec import Cast
 from marksim.core.sim.account import MOST_UNREAD
 from marksim.core.sim.simulation import Simulation
 from marksim.core.types import CommandKind, ExecutionKind, OrderStatus, Side
-from tests.core.sim.worlds import BTC, ETH, MS, S, cast_world, run, spec
+from tests.core.sim.worlds import BTC, ETH, MS, S, cast_world, run, spec, world
 
 JITTER = lognormal(20 * MS, 1.2, 1 * MS)
 
@@ -220,3 +220,22 @@ def test_a_command_row_has_the_order_of_merging_in_front() -> None:
         rows = simulation.engine.collect(0)["BTC/USD"]
     assert rows["kind"].tolist() == [CommandKind.NEW, CommandKind.AMEND, CommandKind.AMEND, CommandKind.CANCEL]
     assert rows["serial"].tolist() == [1, 1, 1, 4] and rows["target_serial"].tolist() == [0, 1, 1, 1]
+
+
+def test_a_side_is_one_of_its_names_or_numbers() -> None:
+    """A plain number counts as the side that it is, in the position too; another thing is refused."""
+
+    async def seller(market: Market, _: Any) -> None:
+        market.limit(Side.SELL, 100_000, 5)
+
+    async def buyer(market: Market, _: Any) -> None:
+        await market.sleep(1)
+        await market.filled(market.limit(1, 100_000, 5))  # type: ignore[arg-type]  # an int, not a Side
+        assert market.position_lots() == 5
+        for side in ("buy", 3, None):
+            with pytest.raises(ValueError, match=r"give Side\.BUY or Side\.SELL"):
+                market.market(side, 5)  # type: ignore[arg-type]  # that is the mistake
+
+    with world([("seller", seller), ("buyer", buyer)]) as simulation:
+        run(simulation, 2)
+        assert simulation.engine.failures == []

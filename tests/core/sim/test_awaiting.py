@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from marksim.core.agents import Market
@@ -212,6 +213,29 @@ def test_what_a_condition_raises_is_raised_at_its_await() -> None:
     assert seen == [0, 50]
 
 
+@pytest.mark.parametrize("error", [SystemExit, GeneratorExit])
+def test_a_condition_that_ends_the_program_ends_its_agent_only(error: type[BaseException]) -> None:
+    """What is no Exception is the agent's own failure, too, wherever it is raised."""
+
+    async def watcher(market: Market, _: Any) -> None:
+        def wrong() -> bool:
+            if market.tick().tick_number:
+                raise error
+            return False
+
+        await market.first(market.condition(wrong), market.sleep(5))
+
+    async def trader(market: Market, _: Any) -> None:
+        market.limit(Side.BUY, 99_000, 5)
+        await market.sleep(1)
+        market.limit(Side.BUY, 99_001, 5)
+
+    with world([("watcher", watcher), ("trader", trader)]) as simulation:
+        windows = run(simulation, 2)
+        (failure,) = simulation.engine.failures
+    assert (failure.name, type(failure.error), len(windows)) == ("watcher", error, 2)
+
+
 class Stranger:
     """An awaitable of somebody else's."""
 
@@ -386,3 +410,18 @@ def test_a_sleep_that_is_no_time_is_refused(seconds: float) -> None:
         run(simulation, 1)
         (failure,) = simulation.engine.failures
     assert isinstance(failure.error, ValueError) and "give a finite one" in str(failure.error)
+
+
+@pytest.mark.parametrize("time", [1.5e9, float("nan"), float("inf")])
+def test_a_time_that_is_no_whole_number_is_refused(time: float) -> None:
+    """A float would become the market's time, and round it."""
+
+    async def agent(market: Market, _: Any) -> None:
+        with pytest.raises(ValueError, match=r"give market\.now_ns \+ int\(seconds \* 1e9\)"):
+            market.sleep_until(time)  # type: ignore[arg-type]  # that is the mistake
+        await market.sleep_until(np.int64(7))  # type: ignore[arg-type]  # not an int, but a whole number
+        assert type(market.now_ns) is int
+
+    with world([("agent", agent)]) as simulation:
+        run(simulation, 1)
+        assert simulation.engine.failures == []

@@ -1,11 +1,12 @@
 """Blocks of an agent's code: child tasks live no longer than theirs, and a timeout ends what waits too long."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from marksim.core.agents import Market
-from marksim.core.agents.market import Task
+from marksim.core.agents.market import Task, Tasks
 from marksim.core.sim.agent import MOST_TASKS
 from marksim.core.sim.awaiting import Cancelled, Livelock
 from marksim.core.types import ExecutionKind, Side
@@ -211,6 +212,47 @@ def test_a_child_that_may_not_be_started_is_refused() -> None:
 
     assert play(agent) == []
     assert seen == ["all refused"]
+
+
+def test_a_child_that_is_started_while_its_block_ends_is_cancelled() -> None:
+    """Or one child could keep a cancelled block, and its agent, for ever."""
+    seen: list[int] = []
+
+    async def forever(market: Market) -> None:
+        while True:
+            await market.sleep(1)
+
+    async def agent(market: Market, _: Any) -> None:
+        async def child(tasks: Tasks) -> None:
+            try:
+                await market.sleep(100)
+            finally:
+                tasks.start(forever(market))
+
+        with pytest.raises(TimeoutError):
+            async with market.timeout(0.5), market.tasks() as tasks:
+                tasks.start(child(tasks))
+        seen.append(market.now_ns // MS)
+
+    assert play(agent) == []
+    assert seen == [500]
+
+
+@pytest.mark.parametrize("pause_s", [0.1, 5.0])
+def test_a_timeout_serves_once(pause_s: float) -> None:
+    """Left in time or expired, it is not entered again."""
+
+    async def agent(market: Market, _: Any) -> None:
+        timeout = market.timeout(1)
+        with suppress(TimeoutError):
+            async with timeout:
+                await market.sleep(pause_s)
+        with pytest.raises(RuntimeError, match="was entered before"):
+            async with timeout:
+                pass
+        await market.sleep(1)
+
+    assert play(agent) == []
 
 
 def test_a_timeout_ends_what_waits_too_long() -> None:

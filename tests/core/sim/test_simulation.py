@@ -1,11 +1,17 @@
 """The agents of the package in process: the same tape for the same seed, and agents that do what they are named for."""
 
+import copy
 import hashlib
+import pickle
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from marksim.core.agents.spec import Cast
+from marksim.core.agents.spec import Cast, FatFinger
+from marksim.core.feed.tape import TapeHash
+from marksim.core.sim import lanes
 from marksim.core.sim.simulation import Simulation
 from marksim.core.types import ExecutionKind, SessionState, TimeInForce
 from marksim.scenario import load_scenario
@@ -167,3 +173,45 @@ def test_the_levels_are_shown_after_the_first_window_of_each_minute() -> None:
     assert shown[["time_ns", "price_ticks", "quantity_lots"]].tolist() == [
         (end_s * 10**9, ticks, lots) for end_s in (73, 129, 192) for ticks, lots in ((100, 5), (99, 7))
     ]
+
+
+def _populations(seed: int) -> Simulation:
+    scenario = load_scenario("default", ["agents=[]"], seed)
+    return Simulation(
+        scenario.instruments(), scenario.cast(), seed=seed, start_ns=scenario.start_ns, lookahead_ns=scenario.lookahead_ns
+    )
+
+
+def _hash(simulation: Simulation, seconds: int) -> str:
+    """Of what a simulation does until then."""
+    tape = TapeHash()
+    for piece in simulation.run(simulation.engine.start_ns + seconds * 10**9):
+        tape.update(piece.executions, piece.ticks)
+    return tape.hexdigest()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda simulation: pickle.loads(pickle.dumps(simulation))])
+def test_a_copy_of_a_market_without_coroutines_goes_on_by_itself(copied: Callable[[Simulation], Simulation]) -> None:
+    """It has memory of its own: both do what the market would have done alone."""
+    whole = _populations(1)
+    _hash(whole, 5)
+    alone = _hash(whole, 10)
+    original = _populations(1)
+    _hash(original, 5)
+    other = copied(original)
+    assert _hash(other, 10) == alone
+    assert _hash(original, 10) == alone
+
+
+def test_an_event_injected_between_two_pieces_happens_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the window that `inject` names, which lies ahead; time does not go back for it."""
+    monkeypatch.setattr(lanes, "FIRST_ROWS", 1_024)
+    simulation = _populations(1)
+    engine, named, happened, times = simulation.engine, 0, list[int](), list[int]()
+    for number, piece in enumerate(simulation.run(engine.start_ns + 120 * 10**9)):
+        if number == 3:
+            named = engine.inject(FatFinger("BTC/USD", True, 500))
+        times += piece.executions["time_ns"].tolist()
+        happened += piece.executions["time_ns"][piece.executions["account"] == 0].tolist()
+    assert happened and set(happened) == {engine.start_ns + named * engine.lookahead_ns}
+    assert times == sorted(times)

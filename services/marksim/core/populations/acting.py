@@ -26,7 +26,7 @@ from marksim.core.populations.dice import U, below, exponential, mixed
 from marksim.core.populations.learning import learn
 from marksim.core.populations.memory import MOST_SENT
 from marksim.core.populations.sending import cancel, has_room_to_send
-from marksim.core.populations.words import BUY, NEVER, SECOND, SELL, Crowd, Population, Trader
+from marksim.core.populations.words import BUY, FAR_NS, NEVER, SECOND, SELL, Crowd, Population, Trader
 
 NOISE: Final[Any] = int64(1)
 ZERO_INTELLIGENCE: Final[Any] = int64(2)
@@ -41,8 +41,6 @@ SPLITTERS: Final[Any] = int64(10)
 STOP_LOSS: Final[Any] = int64(11)
 _MOST: Final[Any] = int64(MOST_SENT)
 _LOW = U(0xFFFFFFFF)
-FAR_NS: Final = 2.0**61
-"""A wait is at most so long, or it would leave the whole numbers."""
 
 _act_noise, _act_zero, _act_informed = noise.act, zero_intelligence.act, informed.act
 _act_momentum, _act_reversion, _act_imbalance = momentum.act, mean_reversion.act, imbalance.act
@@ -156,9 +154,14 @@ def act_until(crowd: Crowd, end_ns: int) -> bool:
 def is_withdrawn(crowd: Crowd, population: Population, trader: Trader, now_ns: int) -> bool:
     """Whether a trader has left the market for a while."""
     state = crowd.state
-    if population.provides == 0 or not state.sweep_ns <= now_ns < state.withdrawn_until_ns:
+    if population.provides == 0 or state.withdrawal_count == 0:
         return False
-    return bool(int64(mixed(U(population.key) ^ U(trader)) & _LOW) < state.withdrawn_share)
+    place = int64(mixed(U(population.key) ^ U(trader)) & _LOW)
+    for index in range(state.withdrawal_count):
+        withdrawal = crowd.withdrawals[index]
+        if withdrawal.time_ns <= now_ns < withdrawal.until_ns and place < withdrawal.share:
+            return True
+    return False
 
 
 @compiled_apart
@@ -181,5 +184,8 @@ def sweep(crowd: Crowd) -> bool:
                 cancel(crowd, population, trader, now_ns, BUY)
                 cancel(crowd, population, trader, now_ns, SELL)
             state.sweep += 1
+    state.swept += 1
     state.sweep = -1
+    if state.swept < state.withdrawal_count:
+        state.sweep, state.sweep_ns = 0, crowd.withdrawals[state.swept].time_ns
     return True

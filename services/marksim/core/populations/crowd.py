@@ -10,11 +10,13 @@ from marksim.core.agents.spec import PopulationSpec, ValueSpec
 from marksim.core.errors import InvalidInput
 from marksim.core.feed.ticks import NO_TICKS, opening_tick, tick_row
 from marksim.core.populations import casting_of, floor, value
-from marksim.core.populations.memory import MOST_SENT, SHOCK, CrowdMemory, allocate, rows
+from marksim.core.populations.memory import MOST_SENT, SHOCK, WITHDRAWAL, CrowdMemory, allocate, rows
 from marksim.core.populations.words import NEVER
 from marksim.core.types import EXECUTION, Instrument, Records, Tick
 
 MOST_SHOCKS: Final = 4_096
+MOST_WITHDRAWALS: Final = 256
+"""That may last at once."""
 SPARE: Final = 2 * MOST_SENT
 _NEVER: Final = int(NEVER)
 
@@ -127,11 +129,24 @@ class Crowd:
         memory.counters["shock_count"] = count + 1
 
     def withdraw(self, time_ns: int, until_ns: int, share_ppm: int) -> None:
-        """Let a share of those who provide liquidity cancel all they have at `time_ns`, and stay away until `until_ns`."""
-        counters = self.memory.counters
-        counters["withdrawn_until_ns"] = until_ns
-        counters["withdrawn_share"] = (share_ppm << 32) // 1_000_000
-        counters["sweep"], counters["sweep_ns"] = 0, time_ns
+        """Let a share of those who provide liquidity cancel all they have at `time_ns`, and stay away until `until_ns`.
+
+        In the order of time. They may overlap: who is in several comes back after the last. Where 256 have begun and are not
+        over, the one that ends first ends now.
+        """
+        memory, counters = self.memory, self.memory.counters
+        count, swept = int(counters["withdrawal_count"][0]), int(counters["swept"][0])
+        kept = memory.arrays["withdrawals"][:count].copy()
+        # Traders are at most a window behind.
+        lasts = (kept["until_ns"] > time_ns - counters["lookahead_ns"]) | (np.arange(count) >= swept)
+        if np.count_nonzero(lasts[:swept]) >= MOST_WITHDRAWALS:
+            lasts[np.argmin(np.where(lasts[:swept], kept["until_ns"][:swept], _NEVER))] = False
+        now = np.array([(time_ns, until_ns, (share_ppm << 32) // 1_000_000)], WITHDRAWAL)
+        memory.put("withdrawals", np.concatenate((kept[lasts], now)))
+        counters["withdrawal_count"] = np.count_nonzero(lasts) + 1
+        counters["swept"] = np.count_nonzero(lasts[:swept])
+        if counters["sweep"][0] < 0:
+            counters["sweep"], counters["sweep_ns"] = 0, time_ns
 
     def watch(self, *, ticks: bool, told: bool) -> None:
         """Let windows stop after one with a tick, and after one that concerns a coroutine."""

@@ -15,7 +15,7 @@ from marksim.core.book.words import Row, int64
 from marksim.core.populations.dice import exponential, pareto, uniform
 from marksim.core.populations.learning import seen
 from marksim.core.populations.sending import take_market
-from marksim.core.populations.words import BUY, CONTINUOUS, SECOND, SELL, Crowd, Population, Trader
+from marksim.core.populations.words import BUY, CONTINUOUS, FAR_NS, NEVER, SECOND, SELL, Crowd, Population, Trader
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def next_arrival(population: Population, now_ns: int, mean_ns: float, p: Row) ->
     branching = min(p[1], 0.95)
     population.memory0 = fast + 0.5 * branching / p[2]
     population.memory1 = slow + 0.5 * branching / p[3]
-    return now_ns + int64(now_s * SECOND) + 1
+    return min(now_ns + int64(min(now_s * SECOND, FAR_NS)) + 1, NEVER)
 
 
 @compiled_apart

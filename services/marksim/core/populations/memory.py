@@ -103,6 +103,9 @@ SHOWN: Final = np.dtype([*((name, TICK[name].str) for name in TICK.names or ()),
 SHOCK: Final = np.dtype([("time_ns", "<i8"), ("factor", "<f8")])
 """From then on the value is so many times what it would be. In the order of time."""
 
+WITHDRAWAL: Final = np.dtype([("time_ns", "<i8"), ("until_ns", "<i8"), ("share", "<i8")])
+"""Of liquidity: `share` is a bound for 32 bits of a trader's hash. In the order of time."""
+
 ARRAYS: Final[dict[str, np.dtype[Any]]] = {
     "populations": POPULATION,
     "parameters": np.dtype(np.float64),
@@ -116,6 +119,7 @@ ARRAYS: Final[dict[str, np.dtype[Any]]] = {
     "shown": SHOWN,
     "values": np.dtype(np.float64),
     "shocks": SHOCK,
+    "withdrawals": WITHDRAWAL,
     "applied": COMMAND,
     "events": EXECUTION,
     "quotes": QUOTE,
@@ -137,8 +141,8 @@ COUNTERS: Final = np.dtype(
             # Of the fundamental value: the grid second that comes next, and the path.
             *("second", "value_deviation", "value_reference", "value_sd", "value_keep", "value_jumps", "value_jump_ticks"),
             *("dice0", "dice1", "dice2", "dice3", "dice_key", "shock_count"),
-            # A withdrawal of liquidity: until when, who (a bound for 32 bits of hash), and where its sweep is.
-            *("withdrawn_until_ns", "withdrawn_share", "sweep", "sweep_ns"),
+            # Withdrawals of liquidity: how many, how many were swept, and where and when the next sweep is.
+            *("withdrawal_count", "swept", "sweep", "sweep_ns"),
             # Rows written since Python took them.
             *("command_rows", "event_rows", "quote_rows", "depth_rows", "tick_rows", "told_rows"),
             *(f"{name}_{what}" for name in ARRAYS for what in ("address", "length")),

@@ -28,5 +28,7 @@ CLOSED: Any = int64(SessionState.CLOSED)
 TRADED: Any = int64(ExecutionKind.TRADED)
 ACCEPTED: Any = int64(ExecutionKind.ACCEPTED)
 SECOND: Final = float(NS_PER_S)
+FAR_NS: Final = 2.0**61
+"""A wait is at most so long, or it would leave the whole numbers."""
 NEVER: Any = int64((1 << 62) - 1)
 """A time that does not come."""

@@ -57,7 +57,7 @@ class Agent:
         self.holdings = tuple(Holding(self, engine.feed(symbol), engine.seed) for symbol in spec.symbols)
         self.tasks: dict[AgentTask, None] = {}
         self.fill_waits: dict[NextFill, None] = {}
-        self.fill_streams: list[weakref.ref[Fills]] = []
+        self.fill_streams: dict[weakref.ref[Fills], None] = {}
         self.conditions: dict[Condition, None] = {}
         self.listening = 0
         self.commands = 0
@@ -126,17 +126,12 @@ class Agent:
         """A part of an order has traded."""
         symbol = fill.order.symbol
         self._fired.extend((wait, fill) for wait in self.fill_waits if wait.symbol in {None, symbol})
-        dropped = False
-        for reference in self.fill_streams:
+        for reference in list(self.fill_streams):
             stream = reference()
-            if stream is None:
-                dropped = True
-            elif stream.symbol in {None, symbol}:
+            if stream is not None and stream.symbol in {None, symbol}:
                 stream.add(fill)
                 if stream.waiting is not None:
                     self._fired.append((stream.waiting, fill))
-        if dropped:
-            self.fill_streams = [reference for reference in self.fill_streams if reference() is not None]
 
     def listen(self) -> None:
         """One more wait is for own events."""

@@ -196,7 +196,7 @@ class First(Wait[tuple[int, Any]]):
                     self.disarm()
                     return result if isinstance(result, Raised) else (index, result)
                 armed += 1
-        except Exception:
+        except BaseException:
             # Those behind it were never armed, and may be in use elsewhere.
             del self._waits[armed:]
             self.disarm()

@@ -17,7 +17,7 @@ class ChildTasks:
     its error is raised where the block ends, with the later ones as notes.
     """
 
-    __slots__ = ("_aborted", "_agent", "_children", "_errors", "_inside", "_parent", "join")
+    __slots__ = ("_aborted", "_agent", "_children", "_ending", "_errors", "_inside", "_parent", "join")
 
     def __init__(self, agent: "Agent") -> None:
         self._agent = agent
@@ -26,6 +26,7 @@ class ChildTasks:
         self._errors: list[BaseException] = []
         self._inside = False
         self._aborted = False
+        self._ending = False
         self.join: Join | None = None
 
     async def __aenter__(self) -> Self:
@@ -38,7 +39,7 @@ class ChildTasks:
     async def __aexit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> bool:
         assert self._parent is not None, "entered"
         if error is not None or self._parent.doom:
-            self.cancel()
+            self.end()
         while self._children:
             await Join(self)
         self._inside = False
@@ -56,7 +57,7 @@ class ChildTasks:
             raise RuntimeError("tasks.start() is for the inside of `async with market.tasks() as tasks`")
         child = self._agent.begin(coroutine, self)
         self._children[child] = None
-        if self._aborted:
+        if self._ending:
             child.cancel()
         return child
 
@@ -64,6 +65,11 @@ class ChildTasks:
         """Cancel all children that are not done."""
         for child in list(self._children):
             child.cancel()
+
+    def end(self) -> None:
+        """The block waits only for its children to end: cancel them, and those that they may still start."""
+        self._ending = True
+        self.cancel()
 
     def child_ended(self, child: AgentTask, error: BaseException | None) -> None:
         """A child has returned, was cancelled (None) or has raised."""
@@ -82,7 +88,7 @@ class ChildTasks:
         if self._aborted:
             return
         self._aborted = True
-        self.cancel()
+        self.end()
         assert self._parent is not None, "it has children"
         self._parent.interrupt()
 
@@ -121,7 +127,7 @@ class Join(Wait[None]):
         super().disarm()
 
     def interrupt(self) -> bool:
-        self._block.cancel()
+        self._block.end()
         return False
 
     def ready(self) -> None:
@@ -141,18 +147,22 @@ class Join(Wait[None]):
 class Timeout:
     """`market.timeout()`: raises TimeoutError where the block still waits at its end."""
 
-    __slots__ = ("_agent", "_deadline_ns", "_expired", "_seconds", "_task")
+    __slots__ = ("_agent", "_deadline_ns", "_entered", "_expired", "_seconds", "_task")
 
     def __init__(self, agent: "Agent", seconds: float, deadline_ns: int) -> None:
         self._agent = agent
         self._seconds = seconds
         self._deadline_ns = deadline_ns
+        self._entered = False
         self._expired = False
         self._task: AgentTask | None = None
 
     async def __aenter__(self) -> None:
+        if self._entered:
+            raise RuntimeError("market.timeout() was entered before: make a new one")
         scheduler = self._agent.scheduler
         self._task = self._agent.engine.task_of(self._agent)
+        self._entered = True
         scheduler.at(max(self._deadline_ns, scheduler.now_ns), Priority.TIMER, self)
 
     async def __aexit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:

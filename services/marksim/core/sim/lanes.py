@@ -1,7 +1,7 @@
 """Books and crowds that run windows together in compiled code, and the rows that they write."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -61,12 +61,21 @@ class Lanes:
         self._lanes = tuple(lanes.values())
         self._counters = np.zeros(1, floor.COUNTERS)
         self._addresses = np.zeros(len(lanes), floor.LANE)
+        self._counters["start_ns"], self._counters["lookahead_ns"] = start_ns, lookahead_ns
+        self._attach()
+
+    def _attach(self) -> None:
+        """Say in the counters where the memory is."""
         for row, lane in zip(self._addresses, self._lanes, strict=True):
             memories = (lane.crowd.memory.counters, lane.book.memory.counters, lane.ticks.memory.counters)
             row["crowd"], row["book"], row["ticker"] = (counters.ctypes.data for counters in memories)
-        self._counters["lanes_address"], self._counters["lanes_length"] = self._addresses.ctypes.data, len(lanes)
-        self._counters["start_ns"], self._counters["lookahead_ns"] = start_ns, lookahead_ns
+        self._counters["lanes_address"], self._counters["lanes_length"] = self._addresses.ctypes.data, len(self._lanes)
         self._window = self._counters["window"]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A copy has memory of its own: at the old addresses is that of another market, or nothing.
+        self.__dict__.update(state)
+        self._attach()
 
     @property
     def window(self) -> int:

@@ -1,6 +1,7 @@
 """The market that the engine injects into an agent (the Protocol is `core.agents.market.Market`)."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from operator import index
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -93,7 +94,14 @@ class AgentMarket(Sending):
             raise ValueError(f"sleep: {seconds} is no number of seconds; give a finite one") from None
 
     def sleep_until(self, time_ns: int) -> Sleep:
-        return Sleep(max(time_ns, self._scheduler.now_ns))
+        try:
+            return Sleep(max(index(time_ns), self._scheduler.now_ns))
+        except TypeError:
+            # A float would be the time of all that happens then.
+            raise ValueError(
+                f"sleep_until: {time_ns!r} is no whole number of ns; "
+                "give market.now_ns + int(seconds * 1e9), or sleep(seconds)"
+            ) from None
 
     def next_tick(self, symbol: str | None = None) -> NextTick:
         return NextTick(self._holding(symbol))

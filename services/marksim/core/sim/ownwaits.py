@@ -58,7 +58,7 @@ class Fills:
         self.buffer: deque[OwnFill] = deque()
         self.waiting: StreamedFill | None = None
         self._overflowed = False
-        agent.fill_streams.append(weakref.ref(self))
+        agent.fill_streams[weakref.ref(self, agent.fill_streams.pop)] = None
 
     def __aiter__(self) -> "Fills":
         return self
@@ -137,7 +137,7 @@ class Condition(Wait[None]):
         self.claim_for(self._agent, waiter)
         try:
             holds = self._predicate()
-        except Exception:
+        except BaseException:
             self.waiter = None
             raise
         if holds:
@@ -175,7 +175,9 @@ class Condition(Wait[None]):
         try:
             if not self._predicate():
                 return
-        except Exception as error:  # noqa: BLE001 - the agent's own mistake, of any kind: raised where it waits
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the agent's own mistake, of any kind: raised where it waits
             result = Raised(error)
         self.disarm()
         waiter.wake(self, result)

@@ -19,6 +19,7 @@ _NEW, _CANCEL, _AMEND = map(int, (CommandKind.NEW, CommandKind.CANCEL, CommandKi
 _REJECT: Final = int(PostOnly.REJECT)
 _LIMIT, _MARKET, _STOP, _STOP_LIMIT = map(int, (OrderType.LIMIT, OrderType.MARKET, OrderType.STOP, OrderType.STOP_LIMIT))
 _GTC, _IOC, _GTD = map(int, (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.GTD))
+_SIDES: Final = tuple(map(int, Side))
 _NO_PREVENTION: Final = SelfTradePrevention.UNSPECIFIED
 
 
@@ -152,6 +153,8 @@ class Sending:
         prevention: int = 0,
     ) -> OwnOrder:
         agent = self._agent
+        if type(side) is not Side:
+            side = _side(side)
         serial = agent.next_serial()
         order = OwnOrder(holding, serial, side, price_ticks, quantity_lots)
         holding.orders[serial] = order
@@ -189,3 +192,10 @@ class Sending:
             raise not_whole(error, price_ticks=price_ticks, quantity_lots=quantity_lots) from None
         order.asked += 1
         holding.send(row)
+
+
+def _side(side: object) -> Side:
+    """Of a plain number that is one: what an order does to the position is told by the member itself."""
+    if isinstance(side, int) and side in _SIDES:
+        return Side(side)
+    raise ValueError(f"side is {side!r}: give Side.BUY or Side.SELL")

@@ -54,8 +54,9 @@ class Simulation:
         start_ns: int,
         lookahead_ns: int,
     ) -> None:
-        self.engine = AsyncTimeEngine(instruments, cast, seed=seed, start_ns=start_ns, lookahead_ns=lookahead_ns)
+        # Books first: where one is refused, no agent's coroutine has been made.
         self.books = {instrument.symbol: OrderBook(instrument, start_ns=start_ns) for instrument in instruments}
+        self.engine = AsyncTimeEngine(instruments, cast, seed=seed, start_ns=start_ns, lookahead_ns=lookahead_ns)
         self.ticks = {symbol: TickBuilder(book.instrument, book.session_state) for symbol, book in self.books.items()}
         self._lanes = {
             symbol: Lane(self.engine.crowd(symbol), book, self.ticks[symbol]) for symbol, book in self.books.items()
@@ -86,6 +87,9 @@ class Simulation:
             engine.watch()
             until = min(last, wakes_in - 1, max(window, self._next_snapshot))
             while (full := floor.run(until)) is not None:
+                # What is injected meanwhile happens after the window that is under way, and is looked at before the next.
+                until = floor.window
+                engine.skip_to(until + 1)
                 yield self._piece(full)
             done = floor.window - 1
             engine.learn(done)

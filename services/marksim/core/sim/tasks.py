@@ -140,7 +140,9 @@ class AgentTask:
             return Raised(Cancelled())
         try:
             result = awaited.arm(self)
-        except Exception as error:  # noqa: BLE001 - of a predicate or a wait that may not be awaited: raised at the await
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - of a predicate or a wait that may not be awaited: raised at the await
             return Raised(error)
         if result is PARKED:
             self.wait = awaited
