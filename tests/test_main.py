@@ -125,6 +125,16 @@ async def test_signal_ends_all(tmp_path: Path, number: signal.Signals) -> None:
     assert not any(child.is_running() for child in children)
 
 
+async def test_a_run_that_is_stopped_before_its_time_has_failed(tmp_path: Path) -> None:
+    """Its exit code is 1, and it says that there is no tape hash: a script must not take it for the whole run."""
+    market = await start(SERVING, tmp_path, "--until", "1d")
+    for _ in range(5):
+        await market.until(": ready")
+    market.process.send_signal(signal.SIGTERM)
+    assert "Ended before --until 1d: there is no tape hash." in await market.rest()
+    assert await market.process.wait() == 1
+
+
 async def test_second_signal_kills(tmp_path: Path) -> None:
     """A second Ctrl-C kills what does not end by itself."""
     market = await start("deaf,serve,serve,serve,serve", tmp_path)

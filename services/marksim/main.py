@@ -27,6 +27,7 @@ from marksim.supervisor.stop import StopSignals
 from marksim.v1.engine_pb2 import CLOCK_STATE_FAILED
 
 _EXIT_KILLED = 130
+_EXIT_FAILED = 1
 _STATUS_EVERY_S = 0.5
 
 
@@ -81,8 +82,8 @@ def resolved(settings: MainSettings) -> MainSettings:
 async def run_market(settings: MainSettings, screen: Screen, logs: ChildLogs, signals: StopSignals) -> int:
     """Run until a signal or the run's end, then end all children in order.
 
-    Returns 0, 1 where the run failed before its end, or 130 where a second signal killed the children. Raises Refused where
-    a child refuses to start; the others are ended first.
+    Returns 0, 1 where the run failed or was stopped before the end that was asked for, or 130 where a second signal killed
+    the children. Raises Refused where a child refuses to start; the others are ended first.
     """
     signals.attach()
     for line in ["marksim: a market on this machine", *plan.listing(settings), "Ctrl-C ends it."]:
@@ -110,6 +111,9 @@ async def run_market(settings: MainSettings, screen: Screen, logs: ChildLogs, si
         return _EXIT_KILLED
     screen.line("All services ended.")
     ended = watching.result() if not watching.cancelled() else Ended()
+    if watching.cancelled() and settings.until:
+        screen.line(f"Ended before --until {settings.until}: there is no tape hash.")
+        return _EXIT_FAILED
     if ended.tape_hash:
         screen.line(f"tape hash: {ended.tape_hash}")
     return ended.code

@@ -54,6 +54,12 @@ def test_what_is_no_number_is_refused(value: Any) -> None:
         Grid(Fraction(1, 2), "price of X").steps(value)
 
 
+def test_a_symbol_in_the_place_of_a_quantity_is_told_where_it_belongs() -> None:
+    """The first mistake of who comes from another library."""
+    with pytest.raises(ValueError, match="quantity of X: 'BTC/USD' is not a number of it; a symbol .*symbol='BTC/USD'"):
+        Grid(Fraction(1, 100), "quantity of X").steps("BTC/USD")
+
+
 def test_an_agent_trades_in_units_and_sees_the_exact_numbers_beside_them() -> None:
     """Every way to write a number reaches the book as the same ticks and lots."""
     seen: list[Any] = []

@@ -45,7 +45,8 @@ class Grid:
         try:
             return Fraction(Decimal(value) if isinstance(value, str) else value)
         except (ValueError, OverflowError, InvalidOperation, TypeError):
-            raise ValueError(f"{self._name}: {value!r} is not a number of it") from None
+            hint = f"; a symbol is given by name: symbol={value!r}" if isinstance(value, str) and "/" in value else ""
+            raise ValueError(f"{self._name}: {value!r} is not a number of it{hint}") from None
 
     def _off_grid(self, value: Number, nearest: int) -> ValueError:
         step = Fraction(self._numerator, self._denominator)
