@@ -97,8 +97,11 @@ class _Cache(FunctionCache):
     _impl_class = _Kept
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep it, and nothing of another content of the folder."""
-        super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+        """Keep it, and nothing of another content of the folder; where nothing can be written, each process compiles."""
+        try:
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+        except OSError:
+            return
         content = self._impl.locator.get_disambiguator().rpartition("-")[2]
         for path in Path(self.cache_path).iterdir():
             named = OF_CONTENT.search(path.name)

@@ -65,8 +65,9 @@ def tick_of(row: tuple[Any, ...]) -> Tick:
 
 def tick_row(tick: Tick, sequence: int) -> Records:
     """The tick as one row of dtype TICK, after the event of that sequence."""
-    # One a window: packing is several times cheaper than filling an array.
-    return np.frombuffer(_TICK_ROW.pack(sequence, *_TICK_VALUES(tick)), TICK)
+    # One a window: packing is several times cheaper than filling an array. It may be written to, as all arrays that kernels
+    # get: of one that may not, each would be compiled again.
+    return np.frombuffer(bytearray(_TICK_ROW.pack(sequence, *_TICK_VALUES(tick))), TICK)
 
 
 def opening_tick(instrument: Instrument, start_ns: int) -> Tick:
