@@ -13,10 +13,12 @@ import math
 import re
 import sys
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +90,15 @@ def substituted(expression: str, variables: Mapping[str, str]) -> str:
 
 
 def ask(prometheus: str, expression: str) -> Samples:
-    """The samples of an instant query."""
+    """The samples of an instant query; of a Prometheus that is still starting, none."""
     url = f"{prometheus.rstrip('/')}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"
-    with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310 (the caller names the server)
-        data: dict[str, Any] = json.load(answer)["data"]
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310 (the caller names the server)
+            data: dict[str, Any] = json.load(answer)["data"]
+    except urllib.error.HTTPError as error:
+        if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+            raise
+        return {}
     return {json.dumps(sample["metric"], sort_keys=True): float(sample["value"][1]) for sample in data["result"]}
 
 

@@ -20,11 +20,16 @@ class FakePrometheus:
 
     def __init__(self) -> None:
         self.numbers = count()
+        self.starting = 0
         self.asked: list[str] = []
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                if fake.starting:
+                    fake.starting -= 1
+                    self.send_error(503)
+                    return
                 fake.asked += parse_qs(urlsplit(self.path).query)["query"]
                 sample = {"metric": {"pod": "edge"}, "value": [0, fake.value(fake.asked[-1])]}
                 body = json.dumps({"status": "success", "data": {"result": [sample]}}).encode()
@@ -97,12 +102,19 @@ def test_every_panel_is_asked_of_the_named_release(prometheus: FakePrometheus, c
     assert capsys.readouterr().out.splitlines()[-1] == f"{len(panels)} passed, 0 failed"
 
 
+def test_a_server_that_still_starts_is_asked_again(prometheus: FakePrometheus) -> None:
+    """Until it has read its log Prometheus answers with 503."""
+    prometheus.starting = 10
+    assert run(parse([prometheus.address, "--pause-s", "0"])) == 0
+    assert not prometheus.starting
+
+
 def test_a_panel_without_numbers_fails_the_run(
     prometheus: FakePrometheus, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """When time is over the panel and its query are named, and the exit code is 1."""
     monkeypatch.setattr(prometheus, "value", lambda query: "NaN" if "window_duration" in query else "1")
-    arguments = parse([prometheus.address, "--pause-s", "0", "--within-s", "0.5"])
+    arguments = parse([prometheus.address, "--pause-s", "0", "--within-s", "2"])
     assert run(arguments) == 1
     out = capsys.readouterr().out
     assert "FAILED orders: Window in the engine" in out and "ok     archive: Gaps" in out
