@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import numpy as np
 from marksim.core.book.book import OrderBook
@@ -33,6 +35,7 @@ print([(name, kernel.signatures) for name, kernel in ALL.items() if len(kernel.s
 """
 
 
+@pytest.mark.timeout(300)
 def test_a_market_compiles_nothing_that_was_not_compiled_ahead() -> None:
     """Each kernel is called with arguments of one kind: an image has no others, and its disk may not be written to."""
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
