@@ -6,7 +6,6 @@ were made before; the second has the whole driver with the populations that send
 back and looks at none. It takes turns with the order book, so that a machine that slows down slows both.
 """
 
-import asyncio
 import tempfile
 import time
 import uuid
@@ -23,7 +22,7 @@ import grpc.aio
 import numpy as np
 import uvloop
 
-from bench.grpc_unary import LOOKAHEAD_NS, START_NS, free_port, order_book, other_process
+from bench.grpc_unary import LOOKAHEAD_NS, START_NS, free_port, order_book, other_process, serve_echo
 from bench.mixes import BTC, MIXES, stream_of
 from bench.report import Report
 from marksim.codec import encode_columns
@@ -100,17 +99,7 @@ def echo(port: int, pipe: Connection) -> None:
             answer = answer if len(answer) == size else bytes(size)
             yield answer
 
-    async def run() -> None:
-        server = grpc.aio.server()
-        handlers: dict[str, Any] = {"Windows": grpc.stream_stream_rpc_method_handler(windows)}
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Echo", handlers),))
-        server.add_insecure_port(f"127.0.0.1:{port}")
-        await server.start()
-        pipe.send("serving")
-        await asyncio.get_running_loop().run_in_executor(None, pipe.recv)
-        await server.stop(0)
-
-    uvloop.run(run())
+    uvloop.run(serve_echo(port, {"Windows": grpc.stream_stream_rpc_method_handler(windows)}, pipe))
 
 
 @asynccontextmanager

@@ -102,17 +102,18 @@ def echo(port: int, answer: bytes, pipe: Connection) -> None:
     async def call(*_: object) -> bytes:
         return answer
 
-    async def run() -> None:
-        server = grpc.aio.server()
-        handlers: dict[str, Any] = {"Call": grpc.unary_unary_rpc_method_handler(call)}
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Echo", handlers),))
-        server.add_insecure_port(f"127.0.0.1:{port}")
-        await server.start()
-        pipe.send("serving")
-        await asyncio.get_running_loop().run_in_executor(None, pipe.recv)
-        await server.stop(0)
+    asyncio.run(serve_echo(port, {"Call": grpc.unary_unary_rpc_method_handler(call)}, pipe))
 
-    asyncio.run(run())
+
+async def serve_echo(port: int, handlers: dict[str, Any], pipe: Connection) -> None:
+    """A bare server of these methods of bench.Echo, until the pipe is told anything."""
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Echo", handlers),))
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    await server.start()
+    pipe.send("serving")
+    await asyncio.get_running_loop().run_in_executor(None, pipe.recv)
+    await server.stop(0)
 
 
 @asynccontextmanager

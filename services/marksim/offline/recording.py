@@ -1,11 +1,8 @@
-"""What a simulation does becomes hashes and tables in one thread, and tables become files in another, so that simulating,
-gathering and writing overlap.
-"""
+"""What a simulation does becomes hashes and tables, in a thread of its own, so that simulating and writing overlap."""
 
 import queue
 import threading
 from collections.abc import Collection, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -56,8 +53,8 @@ class Counts:
 class Recorder:
     """Takes the pieces of one run between `begin` and `finish`; without an archive `rows` has everything at the end.
 
-    The queue between the threads is bounded; at its bound `put` waits. So it does while one flush is written and the next
-    one is ready. After an error of the writer, `put` and `finish` raise it. The archive stays open.
+    The queue between the threads is bounded; at its bound `put` waits. After an error of the writer, `put` and `finish`
+    raise it. The archive stays open.
     """
 
     def __init__(self, facts: RunFacts, tables: Collection[str], archive: Archive | None) -> None:
@@ -71,16 +68,12 @@ class Recorder:
         self._error: BaseException | None = None
         self._queue: queue.Queue[Piece | None] = queue.Queue(WAITING_PIECES)
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
-        # An archive takes one flush at a time.
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="archive")
-        self._written: Future[None] | None = None
 
     def begin(self) -> None:
         """Start, and let the archive know of the run at once, lest a crash hide that there was one. Raises OSError."""
         self._thread.start()
         if self._archive is not None:
             self._flush(self._archive, -1)
-            self._await_written()
 
     @property
     def tapes(self) -> dict[str, str]:
@@ -113,15 +106,11 @@ class Recorder:
         # Of a run that was cut off another symbol may not be as far as this one.
         last = (end_ns - self.facts.start_time_ns) // self.facts.lookahead_ns - 1 if tapes else -1
         self._flush(self._archive, last, ended={self.facts.run: how}, tapes=tapes)
-        self._await_written()
-        self._writer.shutdown()
 
     def abandon(self) -> None:
         """Nothing more will come, and what is not stored yet is not wanted."""
         self._error = self._error or RuntimeError("the recording was abandoned")
         self._stop()
-        # What is being written is wholly in the archive or leaves no trace; its error would hide the one that led here.
-        self._writer.shutdown()
 
     def _stop(self) -> None:
         if self._thread.ident is not None:
@@ -178,20 +167,8 @@ class Recorder:
             symbol: Progress(max(through, recorder.last_window), recorder.last_window)
             for symbol, recorder in self._symbols.items()
         }
-        flush = Flush(self.facts, rows, progress, ended=ended or {}, tapes=tapes or {})
-        self._await_written()
-        self._written = self._writer.submit(_write, archive, flush)
-
-    def _await_written(self) -> None:
-        """Wait for the flush that is being written; raises its error, once."""
-        written, self._written = self._written, None
-        if written is not None:
-            written.result()
-
-
-def _write(archive: Archive, flush: Flush) -> None:
-    archive.write(flush)
-    archive.settle()
+        archive.write(Flush(self.facts, rows, progress, ended=ended or {}, tapes=tapes or {}))
+        archive.settle()
 
 
 @dataclass(slots=True)

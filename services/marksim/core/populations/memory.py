@@ -133,7 +133,7 @@ COUNTERS: Final = np.dtype(
     [
         (name, "<u8" if name.startswith("dice") else "<f8" if name.startswith("value_") else "<i8")
         for name in (
-            *("start_ns", "lookahead_ns", "now_ns", "min_price_ticks", "max_price_ticks"),
+            *("start_ns", "lookahead_ns", "min_price_ticks", "max_price_ticks"),
             *("min_quantity_lots", "max_quantity_lots"),
             # Entries of the heap; free slots of the pools, and how many of each were ever used.
             *("pending", "pushed", "free_sent", "used_sent", "collected", "free_notice", "used_notices"),
@@ -246,7 +246,7 @@ def allocate(
     """
     memory = CrowdMemory()
     counters = memory.counters
-    counters["start_ns"] = counters["now_ns"] = start_ns
+    counters["start_ns"] = start_ns
     counters["lookahead_ns"] = lookahead_ns
     if instrument.min_quantity_lots > MOST_LOTS:
         raise InvalidInput(f"{instrument.symbol}: populations need min_quantity_lots of at most {MOST_LOTS}")
