@@ -42,19 +42,31 @@ fuzz: $(DEV) ## Run ten million random commands against both order books (make f
 	$(PY) -m tests.core.book.fuzz --jobs $(JOBS) $(ARGS)
 
 .PHONY: test-bounds
-test-bounds: $(DEV) ## Run the tests of order book and populations with every array index checked
+test-bounds: $(DEV) ## Run the tests of order book, feed and populations with every array index checked
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=build/numba-bounds \
-		$(PY) -m pytest --timeout 300 -m "not faults" tests/core/book tests/core/populations $(ARGS)
+		$(PY) -m pytest --timeout 300 -m "not faults" tests/core/book tests/core/feed tests/core/populations $(ARGS)
 
 # But for one test, of a hundred thousand orders; the streams are shorter than those of compiled books.
 .PHONY: test-interpreted
-test-interpreted: $(DEV) ## Run the tests of order book and populations with compilation off
+test-interpreted: $(DEV) ## Run the tests of order book, feed and populations with compilation off
 	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -n $(JOBS) --timeout 300 -m "not faults" -k "not great_sweep" \
-		tests/core/book tests/core/populations $(ARGS)
+		tests/core/book tests/core/feed tests/core/populations $(ARGS)
 
 .PHONY: test-faults
 test-faults: $(DEV) ## Put faults into the order book, one at a time, and see that its tests find each (EVERY=4: a quarter)
 	FAULTS_EVERY=$(EVERY) $(PY) -m pytest -n $(JOBS) -m faults --timeout 300 tests/core/book/test_faults.py $(ARGS)
+
+.PHONY: faults
+faults: $(DEV) ## Kill each service five times under load, and prove that nothing shows (ARGS="--seed 2")
+	$(PY) -m tests.faults --target kills --kills 5 --fresh $(ARGS)
+
+.PHONY: faults-long
+faults-long: $(DEV) ## All faults a hundred times, on two scenarios, for an hour; the same again goes on
+	$(PY) -m tests.faults --target all --scenario default,coroutines --kills 100 --slice 1h $(ARGS) || [ $$? -eq 3 ]
+
+.PHONY: soak
+soak: $(DEV) ## Half an hour at 20x with consumers that come and go: flat or not (ARGS="--minutes 2 --highest")
+	$(PY) -m tests.faults.soak $(ARGS)
 
 .PHONY: e2e
 e2e: $(DEV) ## Run the system tests: the whole market, real browsers (chromium), other languages
@@ -120,6 +132,10 @@ dashboards: $(DEV) ## Write the Grafana dashboards in deploy/grafana and in the 
 .PHONY: order-docs
 order-docs: $(DEV) ## Write the tables of docs/orders.md from the order book's own (ARGS=--check only checks)
 	$(PY) tools/order_docs.py $(ARGS)
+
+.PHONY: golden
+golden: $(DEV) ## Renew, on purpose, the golden tapes of the ready scenarios (ARGS=--check only checks)
+	$(PY) tools/golden_tapes.py $(ARGS)
 
 .PHONY: scenario-schema
 scenario-schema: $(DEV) ## Write docs/scenario.schema.json, by which editors check scenarios, from what a scenario may be

@@ -18,9 +18,12 @@ from bench.edge import fan_out
 from bench.engine_to_book import engine_to_book
 from bench.growth import growth
 from bench.grpc_unary import unary
+from bench.journal import journal
+from bench.journal_cost import journal_cost
 from bench.memory import memory
 from bench.mixes import MIXES
 from bench.populations import aging, populations, traders
+from bench.recovery import recovery
 from bench.report import Report, machine
 from bench.steady import steady
 from marksim.core.warm import compile_kernels
@@ -40,6 +43,9 @@ PARTS: Final[dict[str, Callable[[Report], None]]] = {
     "traders": traders,
     "aging": aging,
     "days": days,
+    "journal": journal,
+    "journal_cost": journal_cost,
+    "recovery": recovery,
 }
 QUICK_PARTS: Final[dict[str, Callable[[Report], None]]] = {
     "growth": partial(growth, sizes=(100, 1_000), commands=2_000, rounds=1),
@@ -53,7 +59,10 @@ QUICK_PARTS: Final[dict[str, Callable[[Report], None]]] = {
     "populations": partial(populations, seconds=60.0, rounds=1),
     "traders": partial(traders, sizes=(100, 1_000), seconds=20.0, rounds=1),
     "aging": partial(aging, ages_s=(10, 100), seconds=20.0),
+    "recovery": partial(recovery, orders=4_000, scenarios=(("default", 20),), rounds=1, resting=1_000),
     "days": partial(days, chosen=(("equity-day", "2m"), ("default", "1m"))),
+    "journal_cost": partial(journal_cost, sizes=(100,), windows=20, turns=1),
+    "journal": partial(journal, orders=5_000, windows=300, seconds=20.0),
 }
 
 

@@ -106,7 +106,7 @@ def echo(port: int, pipe: Connection) -> None:
 async def trading(port: int) -> AsyncIterator[Shard]:
     """A run on the order book."""
     shard = Shard(f"127.0.0.1:{port}")
-    term = 1 + await shard.highest_term()
+    term = 1 + (await shard.present()).term
     opening = pb.OpenRun(
         run=str(uuid.uuid4()),
         term=term,

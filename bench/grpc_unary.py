@@ -138,7 +138,9 @@ async def other_process(target: Callable[..., None], *arguments: object) -> Asyn
 async def order_book(*more: str) -> AsyncIterator[int]:
     """A real order book process with more flags, ready; its port."""
     port = free_port()
-    flags = ["--grpc-port", str(port), "--http-port", str(free_port()), "--log-level", "error", *more]
+    # What others are measured without; a later flag overrules an earlier one.
+    kept = [] if "--durability" in more else ["--durability", "none"]
+    flags = ["--grpc-port", str(port), "--http-port", str(free_port()), "--log-level", "error", *kept, *more]
     process = await asyncio.to_thread(subprocess.Popen, [sys.executable, "-m", "marksim.orderbook", *flags])
     try:
         async with open_channel(f"127.0.0.1:{port}") as channel, asyncio.timeout(READY_S):

@@ -230,6 +230,7 @@ def test_status_tells_people_all(engine: Engine) -> None:
     engine.status.running_until = "a trade in BTC/USD"
     engine.status.bottleneck_message = "the agents: their code takes 80% of the time"
     engine.status.shards.add(address="localhost:50051", symbols=[BTC])
+    engine.status.tape_hash, engine.status.tape_window = "ab" * 32, 1_799
     lines = marksim(engine, "status").stdout.splitlines()
     shown = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines}
     assert shown["state"] == "paused"
@@ -238,8 +239,9 @@ def test_status_tells_people_all(engine: Engine) -> None:
     assert shown["until"] == "a trade in BTC/USD"
     assert shown["slow"] == "the agents: their code takes 80% of the time"
     assert shown["book"] == "localhost:50051: BTC/USD, away"
-    engine.status.running_until = engine.status.bottleneck_message = ""
-    assert not {"until", "slow"} & {line.split()[0] for line in marksim(engine, "status").stdout.splitlines()}
+    assert shown["tape"] == f"{'ab' * 32} after window 1,799"
+    engine.status.running_until = engine.status.bottleneck_message = engine.status.tape_hash = ""
+    assert not {"until", "slow", "tape"} & {line.split()[0] for line in marksim(engine, "status").stdout.splitlines()}
 
 
 def test_status_tells_programs_in_json(engine: Engine) -> None:

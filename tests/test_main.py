@@ -12,8 +12,11 @@ import psutil
 import pytest
 
 from marksim import main
-from marksim.scenario import load_scenario
+from marksim.core.errors import InvalidInput
+from marksim.scenario import Scenario, load_scenario
+from marksim.store.journal import Durability, Journal, JournalLimits
 from marksim.store.lock import take
+from marksim.store.windows import RunRecord
 from marksim.supervisor import plan
 from marksim.supervisor.screen import Screen
 from marksim.supervisor.settings import MainSettings
@@ -276,6 +279,36 @@ async def test_an_archive_that_cannot_be_made_is_refused(tmp_path: Path) -> None
     assert "Traceback" not in output
 
 
+def _with_run(data_dir: Path, scenario: Scenario) -> None:
+    """As an order book leaves it behind."""
+    facts = (scenario.name, scenario.hash, "{}", scenario.seed, scenario.start_ns, scenario.lookahead_ns, 0, 1)
+    folder = data_dir / "journal" / "shard-0"
+    folder.mkdir(parents=True)
+    journal = Journal(folder, Durability.PROCESS, JournalLimits())
+    journal.begin(RunRecord("0b5e7f7e-0000-4000-8000-000000000000", *facts, ("BTC/USD",)), "")
+    journal.close()
+
+
+def test_a_start_goes_on_with_the_run_that_is_there_or_is_refused(tmp_path: Path) -> None:
+    """With the same scenario and seed, or else with a sentence that says what to do; --new-run asks nobody."""
+    _with_run(tmp_path, load_scenario("default", seed=7))
+    settings = main.resolved(MainSettings(data_dir=tmp_path, seed=7))
+    listed = "\n".join(plan.listing(settings, main._goes_on(settings)))
+    assert "run 0b5e7f7e goes on; --new-run begins another" in listed
+    others: list[dict[str, Any]] = [{"seed": 8}, {}, {"seed": 7, "set": ["lookahead_ms=100"]}]
+    for changed in others:
+        with pytest.raises(InvalidInput, match="seed 7, from .* this is default, .* --new-run to begin another"):
+            main.resolved(MainSettings(data_dir=tmp_path, **changed))
+    settings = main.resolved(MainSettings(data_dir=tmp_path, seed=8, new_run=True))
+    assert "a run begins" in "\n".join(plan.listing(settings, main._goes_on(settings)))
+
+
+def test_a_scenario_that_begins_now_goes_on_from_when_it_began(tmp_path: Path) -> None:
+    """The second start says `now` at another second, and means the same run."""
+    _with_run(tmp_path, load_scenario("default", ["start=2025-03-01T10:00:00+00:00"]))
+    assert "start=2025-03-01T10:00:00+00:00" in main.resolved(MainSettings(data_dir=tmp_path, set=["start=now"])).set
+
+
 class _Book:
     """As much of a watcher as the end of a run asks."""
 
@@ -299,3 +332,11 @@ async def test_a_run_that_is_over_gives_its_hash_and_a_failed_one_its_reason(
     ended = await main._end_of(Reading(status, 0.0, 0.0, {}), cast(Any, _Book()), Screen())
     assert (ended.code, ended.tape_hash) == (code, tape_hash)
     assert "The market has ended: agent x held the clock." in capsys.readouterr().out
+
+
+async def test_a_run_past_its_end_has_no_hash_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """A script that compares hashes at --until is not given one of another time."""
+    status = engine_pb2.EngineStatus(state=engine_pb2.CLOCK_STATE_FINISHED, end_time_ns=1, simulated_time_ns=2, run="told")
+    ended = await main._end_of(Reading(status, 0.0, 0.0, {}), cast(Any, _Book()), Screen())
+    assert (ended.code, ended.tape_hash) == (1, "")
+    assert "give a later --until" in capsys.readouterr().out

@@ -45,12 +45,19 @@ async def market(*changes: str) -> AsyncIterator[Market]:
         books, addresses = [], []
         for shard in ("0", "1"):
             book = OrderBookSettings(
-                grpc_port=0, http_port=0, scenario=SCENARIO, set=[*changes], shards=2, shard=shard, ring_mib=8
+                durability="none",
+                grpc_port=0,
+                http_port=0,
+                scenario=SCENARIO,
+                set=[*changes],
+                shards=2,
+                shard=shard,
+                ring_mib=8,
             )
             books.append(OrderBookService(book))
             running = await stack.enter_async_context(served(books[-1], f"orderbook-{shard}", book))
             addresses.append(running.address)
-        engine = EngineSettings(grpc_port=0, http_port=0, scenario=SCENARIO, set=[*changes], orderbook=addresses)
+        engine = EngineSettings(state=None, grpc_port=0, http_port=0, scenario=SCENARIO, set=[*changes], orderbook=addresses)
         engine_service = EngineService(engine)
         clock = await stack.enter_async_context(served(engine_service, "engine", engine))
         edge = EdgeSettings(grpc_port=0, http_port=0, port=0, orderbook=addresses)

@@ -8,8 +8,11 @@ import typer
 
 COMMANDS: Final = {
     "run": ("marksim.main", "Run the whole market on this machine."),
+    "replay": ("marksim.replay", "Serve a recorded session again, as it was, on the same ports."),
     "scenario": ("marksim.scenario", "List, show and check scenarios; print their schema for editors."),
     "simulate": ("marksim.offline", "Simulate hours or days of a scenario in seconds, and keep what happened."),
+    "verify": ("marksim.journal verify", "Re-execute a recorded session and say whether the same comes out."),
+    "journal": ("marksim.journal", "Describe, export, trim or move what an order book has recorded."),
     "pause": ("marksim.control pause", "Stop the clock of a running market."),
     "resume": ("marksim.control resume", "Let a paused market go on."),
     "step": ("marksim.control step", "Run so many windows of a paused market."),

@@ -79,22 +79,29 @@ class FakeBook(rpc.OrderBookServiceServicer):
         """Whether streams end once they have brought everything, as of a book that shuts down."""
         self.says_goodbye_after: int | None = None
         """How often it is asked for its run before it says that the run has ended; None: that is up to `ended` alone."""
+        self.tapes: dict[str, str] = {}
+        """Tape hashes that it tells of its symbols."""
         self.promised = -1
         """The last window that it says is done, where that is more than it has."""
+        self.silent = False
+        """Whether streams bring nothing and calls are never answered, as of a line that is dead."""
         self.requests: list[pb.StreamTicksRequest] = []
         self.confirmed: list[tuple[str, int]] = []
         self.sent = 0
         self.streams = 0
 
     async def ListInstruments(self, request: Any, context: Any) -> pb.ListInstrumentsResponse:
+        await self._answerable()
         return pb.ListInstrumentsResponse(instruments=started(self.run).instruments)
 
     async def GetRun(self, request: Any, context: Any) -> pb.GetRunResponse:
+        await self._answerable()
         last = max(self.done, self.promised)
         if self.says_goodbye_after is not None:
             self.ended = self.says_goodbye_after == 0
             self.says_goodbye_after = max(0, self.says_goodbye_after - 1)
-        return pb.GetRunResponse(run=self.run, last_window=last if last >= 0 else None, ended=self.ended)
+        tapes = [pb.SymbolTape(symbol=symbol, hash=text) for symbol, text in self.tapes.items()]
+        return pb.GetRunResponse(run=self.run, last_window=last if last >= 0 else None, ended=self.ended, tapes=tapes)
 
     async def ConfirmWindow(self, request: pb.ConfirmWindowRequest, context: Any) -> pb.ConfirmWindowResponse:
         self.confirmed.append((request.run, request.window))
@@ -104,6 +111,7 @@ class FakeBook(rpc.OrderBookServiceServicer):
         self.requests.append(request)
         self.streams += 1
         try:
+            await self._answerable()
             run = self.run
             async for message in self._messages(request):
                 yield message
@@ -112,6 +120,10 @@ class FakeBook(rpc.OrderBookServiceServicer):
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "the book is gone")
         finally:
             self.streams -= 1
+
+    async def _answerable(self) -> None:
+        while self.silent:
+            await asyncio.sleep(0.02)
 
     async def _messages(self, request: pb.StreamTicksRequest) -> AsyncIterator[pb.StreamTicksResponse]:
         position, run = request.after_window, self.run

@@ -78,15 +78,29 @@ def test_after_the_end_of_a_run_in_order_nothing_is_lost() -> None:
     """A gap that begins there is none; one that begins elsewhere is."""
     intake = begun()
     intake.add(message(4))
-    intake.end_in_order()
+    intake.end_in_order({"BTC/USD": "ab"})
     batch = intake.take()
     assert (batch.ended, batch.position) == ({"run-1": IN_ORDER}, ("run-1", 4))
+    assert batch.flush().tapes == {"BTC/USD": "ab"}
     intake.begin(started("run-2"), {}, "run-1")
     for first, found in ((5, []), (3, [Gap("run-1", 3, None, "gone")])):
         after = pb.StreamTicksResponse(run="run-2")
         after.gap.CopyFrom(pb.Gap(run="run-1", first_window=first, reason="gone"))
         intake.add(after)
         assert intake.take().gaps == found
+
+
+def test_a_run_that_goes_on_after_its_end_in_order_has_not_ended() -> None:
+    """As of a book that is started again with its journal: what it says from then on can be lost again."""
+    intake = begun()
+    intake.add(message(4))
+    intake.end_in_order({})
+    intake.take()
+    intake.add(message(5))
+    batch = intake.take()
+    assert batch.ended == {"run-1": None} and intake.complete is None
+    intake.add(message(6))
+    assert intake.take().ended == {}
 
 
 def test_columns_that_do_not_fit_together_are_refused() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from marksim.archiver import reader
 from marksim.archiver.service import ArchiverService
 from marksim.archiver.settings import ArchiverSettings
 from marksim.runtime.service import Lifecycle
@@ -125,6 +127,46 @@ async def cut_streams(book: FakeBook) -> None:
     await until(lambda: len(book.requests) > seen)
 
 
+async def break_stream(book: FakeBook) -> None:
+    """The book dies under its reader, and stays away."""
+    book.run = ""
+    await until(lambda: not book.streams)
+
+
+async def test_an_end_while_it_waits_looks_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A book that has come back meanwhile is read to its end, and not left for the next start."""
+    book = FakeBook(done=50)
+    async with serving(book) as address, archiving(tmp_path, address):
+        await until(lambda: ("run-1", 50) in book.confirmed)
+        monkeypatch.setattr(reader, "FIRST_WAIT_S", 600.0)
+        await break_stream(book)
+        book.run, book.done = "run-1", 90
+    assert book.confirmed[-1] == ("run-1", 90)
+    for table in TABLES:
+        assert archived(tmp_path, table) == served(table, 0, 90), table
+
+
+@pytest.mark.parametrize("silent", [False, True])
+async def test_after_an_end_without_the_book_the_next_start_fetches_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: bool
+) -> None:
+    """A book that is gone, or takes calls and never answers, holds up no end; later its rows come, each once."""
+    book = FakeBook(done=50)
+    async with serving(book) as address, archiving(tmp_path, address):
+        await until(lambda: ("run-1", 50) in book.confirmed)
+        monkeypatch.setattr(reader, "FIRST_WAIT_S", 600.0)
+        await break_stream(book)
+        book.silent, began = silent, time.monotonic()
+    assert time.monotonic() - began < 3
+    monkeypatch.undo()
+    book.run, book.done, book.silent = "run-1", 90, False
+    async with serving(book) as address, archiving(tmp_path, address):
+        await until(lambda: ("run-1", 90) in book.confirmed)
+    assert gaps(tmp_path) == []
+    for table in TABLES:
+        assert archived(tmp_path, table) == served(table, 0, 90), table
+
+
 async def test_what_the_book_forgot_is_a_gap(tmp_path: Path) -> None:
     """The windows that the book says are lost are one row of `gaps`; the rest is there."""
     book = FakeBook(done=60)
@@ -233,3 +275,41 @@ async def test_a_short_run_is_said_to_have_ended_in_order(tmp_path: Path) -> Non
         book.ended = True
     row = read_table(files(tmp_path, "runs/run=run-1/**/part.parquet")[0]).to_pylist()[0]
     assert row["ended"] == "in order"
+
+
+@pytest.mark.parametrize("archiver_first", [True, False])
+async def test_a_run_that_ended_in_order_has_its_tape_hash(tmp_path: Path, archiver_first: bool) -> None:
+    """Each symbol's, with its window: whether the archiver was told to end first, or the stream ended under it."""
+    book = FakeBook(done=10)
+    book.tapes = {"BTC/USD": "ab", "ETH/USD": "cd"}
+    async with serving(book) as address, archiving(tmp_path, address, rotate_s=600) as service:
+        await until(lambda: service.stores()[0].used >= 10)
+        if archiver_first:
+            book.says_goodbye_after = 2
+        else:
+            book.ended = True
+            await until(lambda: ("run-1", 10) in book.confirmed)
+    assert run_rows(tmp_path) == [("in order", "ab", 10), ("in order", "cd", 10)]
+
+
+async def test_a_run_that_is_taken_up_again_has_not_ended(tmp_path: Path) -> None:
+    """A book with a journal goes on with the run that it ended in order; the next end has the next hash."""
+    book = FakeBook(done=10)
+    book.tapes = {"BTC/USD": "ab", "ETH/USD": "cd"}
+    async with serving(book) as address, archiving(tmp_path, address):
+        await until(lambda: bool(book.requests))
+        book.ended = True
+        await until(lambda: ("run-1", 10) in book.confirmed)
+        book.done, book.ended = 20, False
+        await until(lambda: ("run-1", 20) in book.confirmed)
+        assert run_rows(tmp_path) == [(None, "ab", 10), (None, "cd", 10)]
+        book.tapes = {"BTC/USD": "ef", "ETH/USD": "01"}
+        book.ended = True
+        await until(lambda: run_rows(tmp_path)[0][0] is not None)
+    assert run_rows(tmp_path) == [("in order", "ef", 20), ("in order", "01", 20)]
+
+
+def run_rows(root: Path) -> list[tuple[str | None, str | None, int | None]]:
+    """How run-1 ended, its tape hash and of which window that is, by symbol."""
+    rows = [read_table(path).to_pylist()[0] for path in files(root, "runs/run=run-1/**/part.parquet")]
+    return [(row["ended"], row["tape_hash"], row["tape_window"]) for row in rows]

@@ -39,6 +39,9 @@ def test_quick_form_prints_all_mixes(capsys: pytest.CaptureFixture[str]) -> None
         ("populations", "with their book and ticks"),
         ("traders", "as populations grow"),
         ("aging", "as a market ages"),
+        ("journal", "Bytes of a journal"),
+        ("journal_cost", "with the journal and without it"),
+        ("recovery", "Re-execution"),
     ],
 )
 def test_quick_form_of_each_part_prints_a_table(part: str, heading: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,7 +27,7 @@ from marksim.client import (
     pump,
 )
 from marksim.orderbook import servicer
-from marksim.orderbook.outside import account_number
+from marksim.orderbook.accounts import account_number
 from marksim.orderbook.own_executions import own_rows
 from marksim.orderbook.stream import stream
 from marksim.v1 import orderbook_pb2 as pb

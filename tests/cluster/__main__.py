@@ -11,16 +11,20 @@ import argparse
 import asyncio
 import shutil
 import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 
-from tests.cluster import steps
-from tests.cluster.kube import ROOT, Release, run
+from tests.cluster import steps, tapes
+from tests.cluster.kube import ROOT, Release, StepFailed, run
 from tests.cluster.prometheus import panels_answer
 from tests.cluster.table import Table
 from tests.cluster.tilt import edit_runs
 
 TOOLS = ("kubectl", "helm", "grpcurl", "prometheus", "promtool", "tilt")
 NAMESPACE, SHARDED = "marksim-test", "marksim-test-shards"
+APART = frozenset({"9", "10a", "11", "12", "12a", "12b"})
+"""Steps that do not look at the release of all others."""
 
 
 async def main() -> int:
@@ -37,8 +41,8 @@ async def main() -> int:
     try:
         await steps.make_namespace(NAMESPACE)
         await steps.make_namespace(SHARDED)
-        await _look(table, market)
-        await _sharded(table, sharded)
+        one = Release("one", SHARDED, arguments.image)
+        await _look(table, market, partial(_sharded, table, sharded, one))
         await _disturb(table, market, second, arguments.new_image)
         await table.step("11", "tilt ci; an edit runs in the pod", partial(edit_runs, arguments.tilt_flags))
     finally:
@@ -48,11 +52,15 @@ async def main() -> int:
     return code
 
 
-async def _look(table: Table, market: Release) -> None:
-    """While nothing may restart for five minutes, everything that only looks."""
+async def _look(table: Table, market: Release, beside: Callable[[], Awaitable[None]]) -> None:
+    """While nothing may restart for five minutes, everything that only looks; and `beside`, in another namespace."""
+    if table.only and table.only <= APART:
+        await beside()
+        return
     # Whatever is asked for needs the release.
     wanted, table.only = table.only, table.only | {"1a"} if table.only else table.only
     if not await table.step("1a", "restricted namespace, default values: Ready", partial(steps.install, market)):
+        await beside()
         return
     table.only = wanted
     quiet = asyncio.create_task(table.step("1b", "no restart in five minutes", partial(steps.stays_quiet, market)))
@@ -66,14 +74,23 @@ async def _look(table: Table, market: Release) -> None:
     await table.step("3b", "strict validation by the API server", partial(steps.strict_validation, market))
     await table.step("7", "NetworkPolicy: a stranger", partial(steps.walls, market))
     await table.step("8", "Prometheus, promtool, every Grafana query", partial(panels_answer, market))
+    await beside()
     await quiet
 
 
-async def _sharded(table: Table, sharded: Release) -> None:
-    if not table.wants("9"):
-        return
-    if await table.step("9", "two shards, two symbols, two edges, one clock", partial(steps.two_shards, sharded)):
+async def _sharded(table: Table, sharded: Release, one: Release) -> None:
+    """What needs several order books. The release of step 9 is installed again, on the volumes that it left."""
+    if table.wants("9") and await table.step(
+        "9", "two shards, two symbols, two edges, one clock", partial(steps.two_shards, sharded)
+    ):
         await table.step("10a", "uninstall leaves named volumes (two shards)", partial(steps.uninstalled, sharded))
+    if table.wants("12"):
+        equal = await table.step("12a", "one shard, two, one killed: equal tapes", partial(tapes.equal_tapes, one, sharded))
+        if equal:
+            await table.step("12b", "another scenario, newRun: old runs aside", partial(tapes.new_runs, one, sharded))
+        # Where one of them did not come to be, the table has said so.
+        with suppress(StepFailed):
+            await asyncio.gather(*(release.uninstall() for release in (one, sharded)))
 
 
 async def _disturb(table: Table, market: Release, second: Release, new_image: str) -> None:
@@ -81,8 +98,11 @@ async def _disturb(table: Table, market: Release, second: Release, new_image: st
         await table.step("10b", "uninstall beside another release", partial(steps.uninstalled, second))
     await table.step("4b", "upgrade with the same values", partial(steps.same_values, market))
     await table.step("4c", "upgrade to another image", partial(steps.new_image, market, new_image))
-    await table.step("5", "every pod deleted, twice", partial(steps.delete_each, market))
-    await table.step("6", "rollout restart; drain", partial(steps.roll_and_drain, market))
+    await table.step("5", "every pod deleted, and by force: full recovery", partial(steps.delete_each, market))
+    await table.step("6a", "rollout restart; drain: the run goes on", partial(steps.roll_and_drain, market))
+    await table.step(
+        "6b", "another scenario: another run, the old one aside", partial(steps.another_scenario, market, new_image)
+    )
     await table.step("10c", "uninstall leaves named volumes", partial(steps.uninstalled, market))
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import WebSocketException
 
 from marksim.runtime.channel import open_channel
 from marksim.v1 import engine_pb2, engine_pb2_grpc
@@ -52,7 +52,8 @@ class Consumer:
     async def run(self) -> None:
         """Read until cancelled."""
         while True:
-            with suppress(OSError, ConnectionClosed, TimeoutError, StepFailed):
+            # Also a handshake that a pod on its way out cuts off.
+            with suppress(OSError, WebSocketException, TimeoutError, StepFailed):
                 edge = await self.release.object("service", "edge")
                 async with port_forward(self.release.namespace, edge, 8765) as port:
                     await self._read(port)

@@ -65,12 +65,16 @@ async def _read(stream: asyncio.StreamReader, ends: Ends) -> None:
             ends.see(pod)
 
 
-async def delete_pod(release: Release, component: str) -> float:
-    """Delete a component's first pod and wait until all of the release is Ready again; the seconds that took."""
+async def delete_pod(release: Release, component: str, *, force: bool = False) -> float:
+    """Delete a component's first pod and wait until all of the release is Ready again; the seconds that took.
+
+    With `force` its successor does not wait for its end, and comes while it may still run.
+    """
     before = {pod["metadata"]["uid"] for pod in await release.pods(component)}
     name = (await release.pods(component))[0]["metadata"]["name"]
     count = len(await release.pods())
-    await kubectl("-n", release.namespace, "delete", "pod", name, "--wait=false")
+    how = ("--grace-period=0", "--force") if force else ()
+    await kubectl("-n", release.namespace, "delete", "pod", name, "--wait=false", *how)
 
     async def returned() -> bool:
         pods = await release.pods(component)

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from tests.cluster.client import check_archive, consuming, grpcurl, read_ticks, status
@@ -26,6 +27,7 @@ from tests.cluster.kube import (
     port_forward,
     run,
 )
+from tests.cluster.recovery import Witness, book_pods, goes_on, set_aside, standing
 from tests.dashboard.browser import chromium
 
 READY_WITHIN_S = 120.0
@@ -277,10 +279,13 @@ def _version(item: Json) -> str:
 
 
 async def new_image(release: Release, image: str) -> str:
-    """Step 4: another image rolls through every component, and every old container ends with 0."""
+    """Step 4: another image rolls through every component, every old container ends with 0, and the run goes on."""
     before = {pod["metadata"]["uid"] for pod in await release.pods()}
-    async with watching_ends(release) as ends:
-        await release.upgrade("--reuse-values", image=image)
+    async with consuming(release) as consumer, watching_ends(release) as ends:
+        await consumer.resumes()
+        upgrade = partial(release.upgrade, "--reuse-values", image=image)
+        await goes_on(release, consumer, Witness(release, "upgrade"), upgrade, engine_lost=True)
+        need(len(consumer.epochs) == 1, f"the consumer saw epochs {consumer.epochs}")
     pods = await release.pods()
     need(not before & {pod["metadata"]["uid"] for pod in pods}, "a pod still is the old one")
     images = {container["image"] for pod in pods for container in pod["spec"]["containers"]}
@@ -291,31 +296,60 @@ async def new_image(release: Release, image: str) -> str:
 
 
 async def delete_each(release: Release) -> str:
-    """Step 5: every pod, twice; what reads goes on, the archive stays whole, book and engine begin a new run and say so."""
+    """Step 5: every pod, in order and then by force: all come back, the run goes on, nothing is lost to anybody."""
     took: dict[str, float] = {}
+    witness = Witness(release, "delete")
     async with consuming(release) as consumer:
         await consumer.resumes()
-        for component in [*(await components(release))] * 2:
-            run_before = (await status(release)).run
-            took[component] = max(await delete_pod(release, component), took.get(component, 0.0))
-            await consumer.resumes()
-            run_after = (await status(release)).run
-            if component in {"orderbook", "engine"}:
-                need(run_after != run_before, f"{component} was deleted, and the run is the same")
-            else:
-                need(run_after == run_before, f"{component} was deleted, and the run changed")
-        need(len(consumer.epochs) >= 5, f"the consumer saw {len(consumer.epochs)} epochs, not 5")
+        for force in (False, True):
+            for component in await components(release):
+                disturb = partial(delete_pod, release, component, force=force)
+                try:
+                    seconds = await goes_on(release, consumer, witness, disturb, engine_lost=component == "engine")
+                except StepFailed as failed:
+                    raise StepFailed(f"{component} deleted{' by force' if force else ''}: {failed}") from failed
+                took[component] = max(seconds, took.get(component, 0.0))
+        need(len(consumer.epochs) == 1, f"the consumer saw epochs {consumer.epochs}")
 
     seen = await check_archive(release)
     times = ", ".join(f"{name} {seconds:.0f}" for name, seconds in took.items())
-    return f"seconds until Ready: {times}; {consumer.connections} connections; {seen}"
+    return f"seconds until Ready: {times}; {consumer.connections} connections, one epoch; {seen}"
 
 
 async def roll_and_drain(release: Release) -> str:
-    """Step 6: everything restarted at once, then its nodes drained."""
-    async with watching_ends(release) as ends:
-        restarted = await rollout_restart(release, ends)
-    return f"{restarted}; {await drain(release)}"
+    """Step 6: everything restarted at once, then its nodes drained; the run goes on through both."""
+    witness = Witness(release, "roll")
+    async with consuming(release) as consumer, watching_ends(release) as ends:
+        await consumer.resumes()
+        rolled = partial(rollout_restart, release, ends)
+        restarted = await goes_on(release, consumer, witness, rolled, engine_lost=True)
+        drained = await goes_on(release, consumer, witness, partial(drain, release), engine_lost=True)
+        need(len(consumer.epochs) == 1, f"the consumer saw epochs {consumer.epochs}")
+    return f"{restarted}; {drained}; {await check_archive(release)}"
+
+
+async def another_scenario(release: Release, image: str) -> str:
+    """Step 6: another scenario begins another run, of which consumers see the epoch; the old one is kept aside."""
+    async with consuming(release) as consumer:
+        await consumer.resumes()
+        before = await standing(release)
+        await release.upgrade("--reuse-values", "--set", "scenario.name=quiet", image=image)
+        after = await standing(release)
+        need(after.run != before.run, f"run {before.run} goes on")
+
+        async def seen() -> bool:
+            return consumer.epochs == [before.run, after.run]
+
+        try:
+            await eventually(seen, 60, "")
+        except StepFailed:
+            raise StepFailed(f"the consumer saw {consumer.epochs}, not {before.run} and {after.run}") from None
+    (pod,) = await book_pods(release)
+    kept = await set_aside(release, pod)
+    need(
+        kept.get(before.run, 0) >= before.windows, f"{pod} keeps {kept} aside, not {before.windows} windows of {before.run}"
+    )
+    return f"{kept[before.run]} windows of the old run aside; {await check_archive(release)}"
 
 
 async def two_shards(release: Release) -> str:

@@ -39,7 +39,7 @@ async def page(directory: Path) -> str:
     # Metrics by address show nothing before an address is known.
     edge_metrics.name_upstream("localhost:1")
     archiver_metrics.BookMetrics("localhost:1")
-    book = OrderBookService(OrderBookSettings(ring_mib=1))
+    book = OrderBookService(OrderBookSettings(journal=directory / "journal", ring_mib=1))
     book.servicer.readers.confirm("archiver", "", 0)
     clock = Clock(10.0)
     scenario = load_scenario("default")
@@ -63,6 +63,8 @@ async def page(directory: Path) -> str:
     text = generate_latest(alone).decode() + generate_latest(REGISTRY).decode()
     await driver.close()
     archive.close()
+    assert book.sequencer.recorder is not None
+    await book.sequencer.recorder.close()
     return text
 
 

@@ -9,7 +9,7 @@ import typer
 import yaml
 
 from marksim import release_test
-from tests.deploy.chart import CHART, COMPONENTS, component_of, find, of_kind, render, workloads
+from tests.deploy.chart import CHART, COMPONENTS, component_of, find, of_kind, render, settings_of, workloads
 
 pytestmark = pytest.mark.cluster
 
@@ -111,6 +111,36 @@ def test_the_archive_can_be_on_a_claim_that_exists_or_on_none() -> None:
     assert archive("default") == (None, True)
     assert archive("groups") == ({"persistentVolumeClaim": {"claimName": "my-archive"}}, False)
     assert archive("default", "--set", "archiver.persistence.enabled=false") == ({"emptyDir": {}}, False)
+
+
+@pytest.mark.parametrize(("component", "volume"), [("orderbook", "journal"), ("engine", "state")])
+def test_journal_and_state_outlive_their_pods(component: str, volume: str) -> None:
+    """Each pod has a claim of its own for what it goes on from, or an emptyDir without persistence; its settings name it."""
+    spec = workloads(render(), component)[0]["spec"]
+    claim = spec["volumeClaimTemplates"][0]
+    assert claim["metadata"]["name"] == volume and "storageClassName" not in claim["spec"]
+    assert spec["persistentVolumeClaimRetentionPolicy"] == {"whenDeleted": "Retain", "whenScaled": "Retain"}
+    chosen = workloads(render("all-on"), component)[0]["spec"]["volumeClaimTemplates"][0]["spec"]
+    assert chosen["storageClassName"] == "fast"
+    off = workloads(render("default", "--set", f"{component}.persistence.enabled=false"), component)[0]["spec"]
+    assert "volumeClaimTemplates" not in off
+    assert {"name": volume, "emptyDir": {}} in off["template"]["spec"]["volumes"]
+    objects = render()
+    settings = yaml.safe_load(settings_of(objects, workloads(objects, component)[0]))
+    assert settings[volume] == f"/{volume}"
+
+
+def test_another_scenario_or_sharding_is_another_run_and_a_restart_is_not() -> None:
+    """The order books' new_run follows scenario, shards, groups and newRun, and nothing else."""
+
+    def token(*flags: str) -> str:
+        objects = render("default", *flags)
+        return str(yaml.safe_load(settings_of(objects, workloads(objects, "orderbook")[0]))["new_run"])
+
+    present = token()
+    assert token("--set", "orderbook.resources.limits.memory=2Gi", "--set", "log.level=debug") == present
+    for flag in ("scenario.name=quiet", "scenario.seed=7", "orderbook.shards=2", "newRun=b"):
+        assert token("--set", flag) != present
 
 
 @pytest.mark.parametrize("kind", ["serviceMonitor", "podMonitor"])

@@ -116,12 +116,13 @@ def test_a_drain_is_never_blocked(values: str) -> None:
         assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
 
 
-def test_only_tmp_and_the_archive_can_be_written() -> None:
-    """No other writable volume is mounted, and every pod has /tmp."""
+def test_only_tmp_and_what_is_kept_can_be_written() -> None:
+    """No other writable volume is mounted than that of archive, journal or engine's state, and every pod has /tmp."""
+    kept = {"archiver": {"/archive"}, "orderbook": {"/journal"}, "engine": {"/state"}}
     for component, pod in pods(render()):
         for container in containers(pod):
             writable = {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
-            assert writable == ({"/tmp", "/archive"} if component == "archiver" else {"/tmp"})
+            assert writable == {"/tmp"} | kept.get(component, set())
 
 
 def test_books_start_together_and_engines_one_after_the_other() -> None:

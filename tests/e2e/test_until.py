@@ -18,7 +18,7 @@ def run(directory: Path, *flags: str) -> list[str]:
     ports = [f"--port={base + 5}", f"--memory-http-port={base + 6}", f"--http-port-base={base + 7}"]
     ports += [f"--{name}-port={base + number}" for number, name in enumerate(SERVICES)]
     ended = subprocess.run(
-        [sys.executable, "-m", "marksim", "run", "mine.yaml", *ports, "--data-dir=data", *flags],
+        [sys.executable, "-m", "marksim", "run", "mine.yaml", *ports, "--data-dir=data", "--new-run", *flags],
         cwd=directory,
         env={**os.environ},
         capture_output=True,

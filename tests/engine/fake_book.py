@@ -48,7 +48,8 @@ class FakeBook(orderbook_pb2_grpc.OrderBookServiceServicer):
                 if request.open.run != self.run:
                     self.lose()
                 self.run, self.term = request.open.run, request.open.term
-                yield pb.TradeResponse(opened=pb.RunOpened(run=self.run))
+                last = self.last_window if self.last_window >= 0 else None
+                yield pb.TradeResponse(opened=pb.RunOpened(run=self.run, last_window=last))
             elif request.WhichOneof("message") == "pace":
                 self.paces.append(request.pace.paused)
             else:

@@ -105,7 +105,7 @@ async def test_kernels_are_prepared_before_the_first_window(monkeypatch: pytest.
         asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result(5)
 
     monkeypatch.setattr("marksim.runtime.warming.compile_kernels", compile_slowly)
-    engine = EngineService(EngineSettings(orderbook=["127.0.0.1:1"]))
+    engine = EngineService(EngineSettings(state=None, orderbook=["127.0.0.1:1"]))
     lifecycle = Lifecycle(service="engine", grace_s=4.0)
     running = asyncio.create_task(engine.run(lifecycle))
     status = pb.EngineStatus()
@@ -130,7 +130,7 @@ async def test_an_end_while_kernels_are_prepared_is_no_failure(monkeypatch: pyte
         "marksim.runtime.warming.compile_kernels",
         lambda *_: asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result(5),
     )
-    engine = EngineService(EngineSettings(orderbook=["127.0.0.1:1"]))
+    engine = EngineService(EngineSettings(state=None, orderbook=["127.0.0.1:1"]))
     lifecycle = Lifecycle(service="engine", grace_s=4.0)
     lifecycle.draining.set()
     await asyncio.wait_for(engine.run(lifecycle), 5)

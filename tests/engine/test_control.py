@@ -114,7 +114,7 @@ async def test_run_until_a_price_that_never_comes_goes_on() -> None:
 )
 async def test_a_run_until_that_cannot_be_names_the_field(request_: pb.RunUntilRequest, field: str, said: str) -> None:
     """And says what to do instead."""
-    engine = EngineService(EngineSettings(orderbook=["127.0.0.1:1"]))
+    engine = EngineService(EngineSettings(state=None, orderbook=["127.0.0.1:1"]))
     with pytest.raises(InvalidInput, match=re.escape(said)) as caught:
         await engine.RunUntil(request_, None)
     assert caught.value.metadata == {"field": field}
@@ -178,6 +178,7 @@ async def test_run_until_an_agent_fails_pauses_after_its_window(monkeypatch: pyt
         await world.engine.Pause(pb.PauseRequest(), None)
         assert world.engine.driver is not None
         engine = world.engine.driver.engine
+        assert isinstance(engine, AsyncTimeEngine)
         engine.failures.append(AgentFailure("earlier", 0, 1, ValueError("long ago")))
         wake, at = engine.wake, (await world.status()).windows + 5
 
@@ -196,7 +197,7 @@ async def test_run_until_an_agent_fails_pauses_after_its_window(monkeypatch: pyt
 def test_an_end_before_the_start_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """As of any wrong setting: one line that names the flag, and exit code 2."""
     with pytest.raises(SystemExit) as caught:
-        EngineService(EngineSettings(until="2025-01-05"))
+        EngineService(EngineSettings(state=None, until="2025-01-05"))
     assert caught.value.code == 2
     assert capsys.readouterr().err.startswith("marksim engine: --until is wrong: ")
 
@@ -220,7 +221,7 @@ async def test_an_event_goes_to_the_engine_of_the_run(monkeypatch: pytest.Monkey
 
 async def test_an_event_before_the_first_run_is_refused() -> None:
     """There is no market yet in which it could happen."""
-    engine = EngineService(EngineSettings(orderbook=["127.0.0.1:1"]))
+    engine = EngineService(EngineSettings(state=None, orderbook=["127.0.0.1:1"]))
     with pytest.raises(NotNow, match="no run has begun yet"):
         await engine.InjectEvent(pb.InjectEventRequest(halt=pb.Halt(symbol=BTC, duration_ns=1)), None)
 

@@ -46,6 +46,18 @@ async def test_as_fast_as_possible_is_an_infinite_speed() -> None:
     await driver.close()
 
 
+async def test_the_tape_hash_is_a_number() -> None:
+    """Its first twelve digits, as a double holds them; none before it is known."""
+    clock, scenario = Clock(10.0), load_scenario("default")
+    driver = Driver(scenario, group_of(scenario, ()), clock, [], lambda _: None)
+    shown = registry(driver, clock, pb.CLOCK_STATE_RUNNING)
+    assert (driver.tape_hash, driver.tape_window) == ("", -1)
+    assert shown.get_sample_value("marksim_engine_tape_hash") is None
+    driver.tape_hash = "ffffffffffff" + "0" * 52
+    assert shown.get_sample_value("marksim_engine_tape_hash") == 0xFFFFFFFFFFFF
+    await driver.close()
+
+
 async def test_windows_are_counted_and_timed() -> None:
     """After some windows their number, the run and the wall time they took are there."""
     scenario, clock = load_scenario("default"), Clock(None)

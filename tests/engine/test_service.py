@@ -117,7 +117,7 @@ async def test_a_stream_that_breaks_while_paused_is_opened_again() -> None:
 
 async def test_a_wait_for_the_book_ends_with_the_service() -> None:
     """SIGTERM while there is no order book: the service ends all the same."""
-    engine = EngineService(EngineSettings(orderbook=["127.0.0.1:1"]))
+    engine = EngineService(EngineSettings(state=None, orderbook=["127.0.0.1:1"]))
     lifecycle = Lifecycle(service="engine", grace_s=4.0)
     running = asyncio.create_task(engine.run(lifecycle))
     while engine.driver is None:
@@ -134,7 +134,7 @@ async def test_a_book_that_comes_back_at_another_address_is_found() -> None:
     async with name_server() as names:
         server, port = await serve(book, host="127.0.0.2")
         names.records["book"] = ["127.0.0.2"]
-        engine = EngineService(EngineSettings(orderbook=[names.target("book", port)], speed="max"))
+        engine = EngineService(EngineSettings(state=None, orderbook=[names.target("book", port)], speed="max"))
         lifecycle = Lifecycle(service="engine", grace_s=4.0)
         running = asyncio.create_task(engine.run(lifecycle))
         world = World(book, server, port, engine)
@@ -166,7 +166,7 @@ async def test_a_book_that_comes_back_at_another_address_is_found() -> None:
 )
 async def test_bad_control_requests_name_the_field(rpc: str, request_: Message, field: str, said: str) -> None:
     """For people with what to do instead, for programs in the facts of the error."""
-    engine = EngineService(EngineSettings(orderbook=["127.0.0.1:1"]))
+    engine = EngineService(EngineSettings(state=None, orderbook=["127.0.0.1:1"]))
     call = getattr(engine, rpc)(request_, None)
     with pytest.raises(InvalidInput, match=re.escape(said)) as caught:
         await (anext(call) if rpc == "WatchStatus" else call)
@@ -201,7 +201,7 @@ def test_a_wrong_scenario_ends_the_start_with_one_line(
 ) -> None:
     """And exit code 2: a sentence that names the flag, whatever the format of the log."""
     with pytest.raises(SystemExit) as caught:
-        EngineService(EngineSettings(**settings))
+        EngineService(EngineSettings(**({"state": None} | settings)))
     assert caught.value.code == 2
     line = capsys.readouterr().err
     assert line.startswith(f"marksim engine: {said}") and line.count("\n") == 1
@@ -210,7 +210,7 @@ def test_a_wrong_scenario_ends_the_start_with_one_line(
 def test_a_speed_that_is_none_is_refused_by_the_settings() -> None:
     """Named with what it may be."""
     with pytest.raises(ValueError, match="must be `max` or a number"):
-        EngineSettings(speed="fast")
+        EngineSettings(state=None, speed="fast")
 
 
 async def test_the_book_is_told_of_the_pause_that_run_until_ends_in() -> None:
@@ -234,6 +234,6 @@ async def test_who_may_not_steer_is_refused(rpc: str, monkeypatch: pytest.Monkey
         raise Denied(f"{principal.name} may not {action.value}")
 
     monkeypatch.setattr("marksim.engine.service.authorize", refuse)
-    engine = EngineService(EngineSettings(orderbook=["127.0.0.1:1"]))
+    engine = EngineService(EngineSettings(state=None, orderbook=["127.0.0.1:1"]))
     with pytest.raises(Denied, match="anonymous may not steer"):
         await getattr(engine, rpc)(getattr(pb, f"{rpc}Request")(), None)

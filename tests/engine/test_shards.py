@@ -41,7 +41,7 @@ async def engine(markets: Sequence[Market], **settings: Any) -> AsyncIterator[En
     """An engine that drives these books as fast as it can."""
     addresses = [market.address for market in markets]
     facts = {"scenario": SCENARIO, "speed": "max", "seed": 3, **settings}
-    service, lifecycle = EngineService(EngineSettings(orderbook=addresses, **facts)), Lifecycle("engine", 4.0)
+    service, lifecycle = EngineService(EngineSettings(state=None, orderbook=addresses, **facts)), Lifecycle("engine", 4.0)
     running = asyncio.create_task(service.run(lifecycle))
     try:
         yield service
@@ -161,5 +161,5 @@ async def test_an_engine_that_is_fenced_while_paused_stays_out() -> None:
 def test_a_group_that_cannot_be_ends_the_start() -> None:
     """With exit code 2, as of any wrong setting."""
     with pytest.raises(SystemExit) as caught:
-        EngineService(EngineSettings(scenario=SCENARIO, symbols=["DOGE/USD"]))
+        EngineService(EngineSettings(state=None, scenario=SCENARIO, symbols=["DOGE/USD"]))
     assert caught.value.code == 2

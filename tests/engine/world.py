@@ -43,7 +43,7 @@ async def world_of(speed: str = "max", **settings: Any) -> AsyncIterator[World]:
     """The default market, or that of a scenario; it ends with the block."""
     book = FakeBook(load_scenario(settings.get("scenario", "default")))  # the rest answers UNIMPLEMENTED
     server, port = await serve(book)
-    engine = EngineService(EngineSettings(orderbook=[f"127.0.0.1:{port}"], speed=speed, **settings))
+    engine = EngineService(EngineSettings(state=None, orderbook=[f"127.0.0.1:{port}"], speed=speed, **settings))
     lifecycle = Lifecycle(service="engine", grace_s=4.0)
     running = asyncio.create_task(engine.run(lifecycle))
     try:

@@ -94,14 +94,18 @@ async def test_archive_has_no_gap_after_kill(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("service", ["orderbook", "engine"])
-async def test_kill_begins_new_run(market: Market, service: str) -> None:
-    """A killed order book or engine returns and the market begins a new run; consumers stay connected and see its epoch."""
-    await market.running()
-    async with connect(f"{market.url}/?fields=epoch") as websocket:
-        epoch = (await next_tick(websocket))["epoch"]
+async def test_the_run_goes_on_after_a_kill(market: Market, service: str) -> None:
+    """A killed order book or engine comes back to the same run; consumers stay connected, their ticks go on in order."""
+    run, term = (before := await market.running()).run, before.term
+    async with connect(f"{market.url}/?fields=epoch,seq") as websocket:
+        first = await next_tick(websocket)
         killed = market.kill(service)
-        async with asyncio.timeout(120):
-            while (await next_tick(websocket))["epoch"] == epoch:
-                pass
-    await returned(market, service, killed)
-    assert (await market.running()).run != epoch
+        await returned(market, service, killed)
+        after = await windows_after(market, before.windows + 40)
+        seen = [await next_tick(websocket) for _ in range(200)]
+    assert {tick["epoch"] for tick in (first, *seen)} == {run}
+    for symbol in {tick["symbol"] for tick in seen}:
+        numbers = [tick["seq"] for tick in seen if tick["symbol"] == symbol]
+        assert numbers == sorted(set(numbers))
+    assert after.run == run and after.runs == before.runs
+    assert after.term > term if service == "engine" else after.term == term

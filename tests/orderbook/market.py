@@ -197,7 +197,7 @@ def error_info(metadata: Any) -> error_details_pb2.ErrorInfo:
 @asynccontextmanager
 async def served(port: int = 0, **settings: Any) -> AsyncIterator[Market]:
     """The service on a free port or this one, with its kernels taken as compiled."""
-    service = OrderBookService(OrderBookSettings(**({"ring_mib": 1} | settings)))
+    service = OrderBookService(OrderBookSettings(**{"ring_mib": 1, "durability": "none", **settings}))
     service.servicer.ready = True
     server = grpc.aio.server(interceptors=[ErrorInterceptor()])
     service.register(server)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from marksim.core.types import EXECUTION, ExecutionKind, OrderType, Reason, Records, Side, TimeInForce
-from marksim.orderbook.outside import Outside, OutsideOrder
+from marksim.orderbook.accounts import OutsideOrder
+from marksim.orderbook.outside import Outside
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import types_pb2
 from tests.orderbook.market import SYMBOL, Market, limit, name, order_request, refused, served
@@ -293,6 +294,7 @@ async def test_commands_about_an_order_that_was_forgotten_meanwhile_are_answered
         for column, value in {"account": order.account.number, "serial": order.serial, **row}.items():
             rows[column] = value
         outside.settle(window, {SYMBOL: rows})
+        outside.answer()
 
     outside.seal(0, 0)
     settle(0, kind=ExecutionKind.ACCEPTED, leaves_lots=10)
@@ -305,4 +307,4 @@ async def test_commands_about_an_order_that_was_forgotten_meanwhile_are_answered
     outside.seal(2, 0)
     settle(2, kind=ExecutionKind.CANCEL_REJECTED, reason=Reason.UNKNOWN_ORDER)
     assert (cancel.refused, amend.refused) == (Reason.UNKNOWN_ORDER, Reason.UNSPECIFIED)
-    assert cancel.done.result() == 2
+    assert await cancel.told() == 2

@@ -11,8 +11,8 @@ from marksim.codec import quantity_text
 from marksim.core.book.resting import DEFAULT_MAX_ORDERS
 from marksim.core.book.rules import MAX_REFILLS
 from marksim.core.types import EXECUTION, MAX_QUANTITY_LOTS, TRADE, Liquidity, OrderType, Side, TimeInForce
+from marksim.orderbook.accounts import Account, OutsideOrder, OwnFill, account_number
 from marksim.orderbook.order_entry import fill_to_proto, order_to_proto
-from marksim.orderbook.outside import Account, OutsideOrder, OwnFill, account_number
 from marksim.orderbook.servicer import MAX_LEVELS_BY_ORDER, MAX_LIMIT, MAX_ORDERS_OF_LEVEL, MAX_ORDERS_OF_SIDE
 from marksim.runtime.channel import MAX_ANSWER_BYTES
 from marksim.v1 import orderbook_pb2 as pb

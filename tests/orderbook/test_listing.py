@@ -140,7 +140,7 @@ def test_a_wrong_shard_is_refused(flags: list[str], said: str, capsys: pytest.Ca
 def test_an_impossible_assignment_ends_the_start(assign: dict[str, int], capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2, and a line that names the flag and what is wrong with it."""
     with pytest.raises(SystemExit) as ended:
-        OrderBookService(OrderBookSettings(scenario="two-symbols", shards=2, assign=assign, ring_mib=1))
+        OrderBookService(OrderBookSettings(durability="none", scenario="two-symbols", shards=2, assign=assign, ring_mib=1))
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("marksim orderbook: --assign is wrong: ")
 
@@ -148,7 +148,7 @@ def test_an_impossible_assignment_ends_the_start(assign: dict[str, int], capsys:
 def test_auto_takes_the_number_at_the_end_of_the_host_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a StatefulSet names its pods."""
     monkeypatch.setattr("socket.gethostname", lambda: "release-2-orderbook-11")
-    assert OrderBookSettings(shards=12, shard="auto").shard == "11"
+    assert OrderBookSettings(durability="none", shards=12, shard="auto").shard == "11"
 
 
 @pytest.mark.parametrize(

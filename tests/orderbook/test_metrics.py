@@ -33,6 +33,16 @@ async def test_the_market_is_shown_by_symbol_in_its_own_units(market: Market) ->
     assert [value(market, name, symbol=SYMBOL) for name in totals] == [1, 0.003, 1, 0.003, 2]
 
 
+async def test_the_tape_hash_is_a_number_by_symbol(market: Market) -> None:
+    """The first twelve digits of what GetRun says; none before the first run."""
+    assert value(market, "tape_hash", symbol=SYMBOL) is None
+    engine = await market.engine()
+    before = value(market, "tape_hash", symbol=SYMBOL)
+    await engine.window(0, limit(1, Side.SELL, 100_010, 7))
+    (tape,) = (await market.stub.GetRun(pb.GetRunRequest())).tapes
+    assert value(market, "tape_hash", symbol=SYMBOL) == int(tape.hash[:12], 16) != before
+
+
 async def test_the_session_is_shown_by_state(market: Market) -> None:
     """1 for the one that the symbol is in, 0 for every other."""
     engine = await market.engine()

@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from marksim.core.types import Side
-from marksim.orderbook.outside import account_number
+from marksim.orderbook.accounts import account_number
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import types_pb2
 from tests.orderbook.market import START_NS, SYMBOL, Market, limit, name, order_request, refused, served

@@ -16,10 +16,11 @@ import pytest
 from marksim.codec import decode_columns, encode_columns
 from marksim.core.types import EXECUTION, ExecutionKind, Records, Side
 from marksim.orderbook import own_executions
-from marksim.orderbook.outside import account_number
+from marksim.orderbook.accounts import account_number
 from marksim.orderbook.own_executions import MAX_ROWS, ExecutionReader, own_rows
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import types_pb2
+from tests.orderbook.kept import keep
 from tests.orderbook.market import SYMBOL, WAIT_S, Engine, Market, answered, error_info, limit, name, refused, served
 from tests.orderbook.test_stream import fill_ring
 
@@ -208,6 +209,49 @@ async def test_windows_that_are_lost_are_told(market: Market) -> None:
     assert (gap.run, gap.first_window) == (market.run, 1) and gap.last_window <= last and gap.reason
     assert not any(response.HasField("gap") for response in seen[1:])
     assert [response.window for response in seen if response.executions] == [last + 1]
+
+
+async def test_windows_that_left_the_memory_come_from_the_journal(market: Market) -> None:
+    """With the names of orders, to an account that was away for long, and after a restart of the book, too."""
+    kept = keep(market.service.tape)
+    engine = await market.engine()
+    await submitted(market, engine, 0)
+    await submitted(market, engine, 1, price="49000")
+    last = await fill_ring(market, engine, 2)
+    await submitted(market, engine, last + 1, price="48000")
+    evicted = market.service.tape.ring.evicted
+    assert evicted is not None and evicted[1] > 1
+    for after, windows in (
+        ({"after_window": -1}, [0, 1, last + 1]),
+        ({"after_run": market.run, "after_window": 0}, [1, last + 1]),
+    ):
+        seen = await told(market, last + 1, **after)
+        assert [response.window for response in seen if response.executions] == windows
+        names = [list(part.client_order_ids.values()) for response in seen for part in response.executions]
+        assert names == [[f"order-{window}"] for window in windows]
+        assert not any(response.HasField("gap") for response in seen)
+        positions = [response.window for response in seen]
+        assert positions == sorted(set(positions)), "somebody else's long history is passed in steps"
+    run = market.service.tape.current
+    assert run is not None
+    async with served() as again:
+        again.service.tape.resume_run(run.started, run.last_window, run.last_ticks, kept)
+        seen = await told(again, last + 1, after_run=market.run, after_window=0)
+        assert [response.window for response in seen if response.executions] == [1, last + 1]
+
+
+async def test_what_the_journal_dropped_is_told_to_the_account(market: Market) -> None:
+    """As a gap with the reason, once; the rest of its windows come."""
+    kept = keep(market.service.tape)
+    engine = await market.engine()
+    for number in range(3):
+        await submitted(market, engine, number, price=str(49_000 + number))
+    last = await fill_ring(market, engine, 3)
+    kept.drop(1, "the journal reached its cap")
+    seen = await told(market, last, after_window=-1)
+    gaps = [response.gap for response in seen if response.HasField("gap")]
+    assert [(gap.first_window, gap.last_window, gap.reason) for gap in gaps] == [(0, 1, "the journal reached its cap")]
+    assert [response.window for response in seen if response.executions] == [2]
 
 
 async def test_a_run_that_the_book_does_not_know_is_a_gap(market: Market) -> None:

@@ -263,7 +263,7 @@ async def test_connected_reader_is_not_forgotten(market: Market) -> None:
 def test_wrong_scenario_ends_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """A scenario that cannot be read ends the service with exit code 2 and a line that names the flag and what there is."""
     with pytest.raises(SystemExit) as ended:
-        OrderBookService(OrderBookSettings(scenario="nope", ring_mib=1))
+        OrderBookService(OrderBookSettings(durability="none", scenario="nope", ring_mib=1))
     assert ended.value.code == 2
     line = capsys.readouterr().err
     assert line.startswith("marksim orderbook: --scenario") and "the ready scenarios are " in line and "default" in line

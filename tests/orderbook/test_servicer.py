@@ -149,6 +149,7 @@ async def test_stores_tell_their_fill(market: Market) -> None:
         ("StreamTicks", pb.StreamTicksRequest(parts=[pb.FRAME_PART_EXECUTIONS]), "", Action.RECORD),
         ("StreamTicks", pb.StreamTicksRequest(reader="archive"), "", Action.RECORD),
         ("Trade", None, "", Action.STEER),
+        ("ReadWindows", pb.ReadWindowsRequest(), "", Action.STEER),
         ("ConfirmWindow", pb.ConfirmWindowRequest(), "", Action.RECORD),
         ("ListReaders", pb.ListReadersRequest(), "", Action.WATCH),
         ("ForgetReader", pb.ForgetReaderRequest(), "", Action.STEER),

@@ -19,8 +19,8 @@ from marksim.core.types import (
     Side,
     TimeInForce,
 )
-from marksim.orderbook.outside import SESSION_ACCOUNT, account_number
-from marksim.orderbook.sequencing import PRICED_ORDERS
+from marksim.orderbook.accounts import SESSION_ACCOUNT, account_number
+from marksim.orderbook.window import PRICED_ORDERS
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import types_pb2
 from tests.orderbook.market import (
@@ -329,7 +329,7 @@ async def test_the_pricing_of_a_large_auction_does_not_hold_up_the_event_loop(ma
     def size(*rows: dict[str, int]) -> int:
         run, message = sequencer.run, window(2, *rows).window
         assert run is not None
-        return sequencer._seal(2, sequencer._decode(message, run), run).size
+        return sequencer._seal(message, sequencer._decode(message, run), run).size
 
     assert (size(command), size()) == (1 + 2_000 // PRICED_ORDERS, 0)
     await change(market, engine, 2, HALTED)

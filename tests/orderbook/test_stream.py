@@ -10,9 +10,11 @@ import grpc
 import grpc.aio
 import pytest
 
+from marksim.codec_wire import embedded
 from marksim.core.types import Side
+from marksim.orderbook.ring import FrameRing, Segment
 from marksim.orderbook.stream import TickReader
-from marksim.orderbook.tape import KNOWN_RUNS
+from marksim.orderbook.tape import KNOWN_RUNS, SymbolFrame, Tape
 from marksim.v1 import orderbook_pb2 as pb
 from tests.orderbook.market import (
     LOOKAHEAD_NS,
@@ -219,6 +221,26 @@ async def test_reader_that_falls_behind_is_told(market: Market) -> None:
     assert message is not None
     assert (message.gap.run, message.gap.first_window) == (market.run, 1)
     assert message.frames[0].window == message.gap.last_window + 1
+
+
+def test_a_frame_too_large_for_memory_is_a_gap() -> None:
+    """Also to a reader that had everything up to it; what is left of that window does not come as if it were whole."""
+    tape = Tape(FrameRing(4_000), ["A", "B"])
+    tape.begin_run(pb.RunStarted(run="run", lookahead_ns=1))
+    reader = TickReader(tape, pb.StreamTicksRequest(after_window=-1, parts=ALL))
+    told = []
+    for window in range(4):
+        frames_ = [
+            SymbolFrame(number, [pb.Frame(symbol=symbol, window=window).SerializeToString(), *[b""] * 6])
+            for number, symbol in enumerate(tape.symbols)
+        ]
+        if window == 2:
+            frames_[0].segments[Segment.TRADES] = embedded(pb.Frame.TRADES_FIELD_NUMBER, b"\x08\x00" * 1_500)
+        tape.publish(window, frames_)
+        while message := reader.take():
+            gap = (message.gap.first_window, message.gap.last_window) if message.HasField("gap") else None
+            told.append((gap, [frame.window for frame in message.frames], message.last_window))
+    assert told == [(None, [0, 0], 0), (None, [1, 1], 1), ((2, 2), [], 2), (None, [3, 3], 3)]
 
 
 async def test_gap_across_runs_names_both(market: Market) -> None:

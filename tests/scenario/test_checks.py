@@ -65,6 +65,17 @@ def test_code_that_will_not_do_what_it_seems_to_is_said(tmp_path: Path, body: st
     assert warning.startswith(f"agents.a.type: {tmp_path / 'my.py'}:{said}")
 
 
+def test_the_same_is_said_of_a_class(tmp_path: Path) -> None:
+    """In any of its methods; one that takes over its `run` need not await anything itself."""
+    kept = "    def state(self): return {}\n    def restore(self, state): pass\n"
+    made = f"class f:\n    def __init__(self, market): self.at = time.time()\n    async def run(self): pass\n{kept}"
+    write(tmp_path, f"{made}class g(f):\n    pass\n", "my.py")
+    never, clock = warned(tmp_path, f"{TINY}agents: [{{name: a, type: 'my.py:f'}}]")
+    assert never == f"agents.a.type: {tmp_path / 'my.py'}:1: f never awaits anything"
+    assert clock.startswith(f"agents.a.type: {tmp_path / 'my.py'}:2: time.time: wall time stops the market")
+    assert warned(tmp_path, f"{TINY}agents: [{{name: a, type: 'my.py:g'}}]") == []
+
+
 def test_the_load_is_added_up_where_it_is_known(tmp_path: Path) -> None:
     """From the paces of agents and traders; `noise` acts each 0.8 s, the crowd each 10 s, a whale does not say."""
     agents = "agents: [{name: n, type: noise, count: 4}, {name: w, type: whale}]"

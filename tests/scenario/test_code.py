@@ -1,11 +1,14 @@
 """Agents that a user writes: found, read, imported, and told what is wrong with them."""
 
 import sys
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from marksim.core.errors import InvalidInput
+from marksim.core.sim.engine import AsyncTimeEngine
 from marksim.scenario import load_scenario
 from marksim.scenario.code import import_function, read_code
 from tests.scenario.files import TINY, write
@@ -31,6 +34,21 @@ class P:
 async def f(market: Market, parameters: P) -> None:
     await market.sleep(parameters.size)
 """
+
+MAKER = "\n    def __init__"
+RUN = "\n    async def run(self):\n        await self.market.sleep(1)\n"
+STATE = "    def state(self):\n        return {}\n"
+RESTORE = "    def restore(self, state):\n        pass\n"
+INHERITED = "from marksim.core.agents import Restorable\n\nclass f(Restorable):"
+CLASS = f"""from dataclasses import dataclass
+
+@dataclass
+class P:
+    size: int = 2
+
+class f:{MAKER}(self, market, parameters: 'P'):
+        self.market, self.p = market, parameters
+{RUN}{STATE}{RESTORE}"""
 
 
 def scenario_with(folder: Path, source: str, agent: str = "type: my.py:f") -> str:
@@ -61,6 +79,34 @@ def test_parameters_are_those_of_the_annotation(tmp_path: Path) -> None:
     agent = "type: my.py:f, params: {size: 2}, provides_liquidity: true"
     (spec,) = load_scenario(scenario_with(tmp_path, WITH_PARAMETERS, agent)).cast().agents
     assert (spec.parameters.size, spec.parameters.label, spec.provides_liquidity) == (2.0, "x", True)
+
+
+def test_a_restorable_class_takes_part_as_a_function_does(tmp_path: Path) -> None:
+    """With its parameters; it plays, and what it is called is its name."""
+    path = scenario_with(tmp_path, CLASS, "type: my.py:f, params: {size: 5}, ephemeral: true")
+    scenario = load_scenario(path)
+    (spec,) = scenario.cast().agents
+    assert (spec.type, spec.parameters.size, spec.ephemeral) == ("my.py:f", 5, True)
+    window: dict[str, Any] = {"start_ns": scenario.start_ns, "lookahead_ns": scenario.lookahead_ns}
+    engine = AsyncTimeEngine(scenario.instruments(), scenario.cast(), seed=1, **window)
+    with closing(engine):
+        engine.collect(0)
+        assert engine.agents - len(engine.failures) == 1
+        assert engine.wakeups == 1
+
+
+def test_a_class_made_by_dataclass_is_an_agent(tmp_path: Path) -> None:
+    """Its fields are the market and the parameters."""
+    made = "@dataclass\nclass f:\n    market: object\n    p: P\n"
+    source = CLASS.split("class f:", maxsplit=1)[0] + made + RUN + STATE + RESTORE
+    (spec,) = load_scenario(scenario_with(tmp_path, source)).cast().agents
+    assert spec.parameters.size == 2
+
+
+def test_what_becomes_of_an_agent_after_a_crash_is_not_in_the_hash(tmp_path: Path) -> None:
+    """One that cannot be re-run may be marked in a run that goes on."""
+    plain = load_scenario(scenario_with(tmp_path, PLAIN)).hash
+    assert load_scenario(scenario_with(tmp_path, PLAIN, "type: my.py:f, ephemeral: true")).hash == plain
 
 
 @pytest.mark.parametrize(
@@ -97,6 +143,26 @@ def test_wrong_parameters_are_named_with_their_line(tmp_path: Path, params: str,
         ("async def f(market, p): ...\n", "my.py:1: the annotation of p must be a dataclass"),
         ("async def f(market, p: int): ...\n", "my.py:1: the annotation of p must be a dataclass"),
         ("async def f(market, p: 'Missing'): ...\n", "my.py:1: the annotation of p cannot be resolved: name 'Missing'"),
+        ("\nclass f: ...\n", "my.py:2: f is a class, and must have `async def run(self)`, `def state(self)`, `def restore"),
+        (
+            f"class f:{RUN}{STATE}",
+            "my.py:1: f is a class, and must have `def restore(self, state)`: an agent without a state",
+        ),
+        (f"{INHERITED}{RUN}{STATE}", "my.py:3: f is a class, and must have `def restore(self, state)`: an agent without"),
+        (
+            f"class f:{RUN.replace('async ', '').replace('await ', '')}{STATE}{RESTORE}",
+            "my.py:1: f is a class, and must have run as `async def run",
+        ),
+        (f"class f:{RUN}    state = 3\n{RESTORE}", "my.py:1: f is a class, and must have state as `def state(self)`"),
+        (f"class f:{RUN}{STATE}{RESTORE}", "my.py:1: f must have `__init__(self, market)` or `(self, market, parameters:"),
+        (
+            f"class f:{MAKER}(self, market, p):\n        pass{RUN}{STATE}{RESTORE}",
+            "my.py:1: the annotation of p must be a data",
+        ),
+        (
+            f"class f:{MAKER}(self, m, p, q):\n        pass{RUN}{STATE}{RESTORE}",
+            "my.py:1: f must have `__init__(self, market)`",
+        ),
     ],
 )
 def test_code_that_is_no_agent_is_told_with_file_and_line(tmp_path: Path, source: str, said: str) -> None:

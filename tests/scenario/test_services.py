@@ -21,7 +21,7 @@ def scenario_with(folder: Path, source: str) -> str:
 def test_an_order_book_agrees_on_the_hash_without_running_the_code(tmp_path: Path) -> None:
     """What would raise when it is imported does not."""
     path = scenario_with(tmp_path, "raise SystemError\n")
-    book = OrderBookService(OrderBookSettings(scenario=path, ring_mib=1))
+    book = OrderBookService(OrderBookSettings(durability="none", scenario=path, ring_mib=1))
     assert book.sequencer.scenario_hash == load_scenario(path).hash
 
 
@@ -29,7 +29,7 @@ def test_an_engine_refuses_code_that_cannot_be_imported(tmp_path: Path, capsys: 
     """Before it serves, with the places in the scenario and in the code; exit code 2."""
     path = scenario_with(tmp_path, "\nraise SystemError\n")
     with pytest.raises(SystemExit) as caught:
-        EngineService(EngineSettings(scenario=path, orderbook=["127.0.0.1:1"]))
+        EngineService(EngineSettings(state=None, scenario=path, orderbook=["127.0.0.1:1"]))
     assert caught.value.code == 2
     said = capsys.readouterr().err
     assert f"{path}:5: agents.a.type: {tmp_path / 'my.py'}:2: raises SystemError when imported" in said
@@ -40,6 +40,7 @@ def test_an_engine_ends_its_runs_when_the_scenario_says(tmp_path: Path) -> None:
     path = scenario_with(tmp_path, "async def f(market): ...\n")
     start_ns = load_scenario(path).start_ns
     ends = [
-        EngineService(EngineSettings(scenario=path, until=until, orderbook=["127.0.0.1:1"])).end_ns for until in ("", "3m")
+        EngineService(EngineSettings(state=None, scenario=path, until=until, orderbook=["127.0.0.1:1"])).end_ns
+        for until in ("", "3m")
     ]
     assert ends == [start_ns + 120 * NS_PER_S, start_ns + 180 * NS_PER_S]

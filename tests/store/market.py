@@ -1,5 +1,6 @@
 """A small made-up market: rows of every table, the same for the same window."""
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 import numpy as np
@@ -38,7 +39,7 @@ def flush(
     last: int,
     run: str = "run-1",
     gaps: tuple[Gap, ...] = (),
-    ended: dict[str, str] | None = None,
+    ended: Mapping[str, str | None] | None = None,
     instruments: tuple[Instrument, ...] = (BTC, ETH),
 ) -> Flush:
     """Two rows per window, table and symbol of the windows from `first` to `last`."""

@@ -185,9 +185,28 @@ def test_a_run_that_ends_here_keeps_its_tape_hash(tmp_path: Path) -> None:
     archive.close()
     Archive(tmp_path).close()
     rows = [row for path in sorted(tmp_path.glob("runs/**/part.parquet")) for row in read_table(path).to_pylist()]
-    assert [(row["run"], row["symbol"], row["tape_hash"]) for row in rows] == [
-        *[("run-0", "BTC/USD", None), ("run-0", "ETH/USD", None)],
-        *[("run-1", "BTC/USD", "ab"), ("run-1", "ETH/USD", "cd")],
+    assert [(row["run"], row["symbol"], row["tape_hash"], row["tape_window"]) for row in rows] == [
+        *[("run-0", "BTC/USD", None, None), ("run-0", "ETH/USD", None, None)],
+        *[("run-1", "BTC/USD", "ab", 5), ("run-1", "ETH/USD", "cd", 5)],
+    ]
+
+
+def test_a_run_that_goes_on_has_not_ended(tmp_path: Path) -> None:
+    """A book that is started again takes it up: how it ended is gone, its tape hash is true of its window for ever."""
+    archive = Archive(tmp_path)
+    archive.write(flush(0, 3))
+    archive.write(replace(flush(4, 5, ended={"run-1": IN_ORDER}), tapes={"BTC/USD": "ab", "ETH/USD": "cd"}))
+    assert archive.is_complete("run-1") and archive.is_complete("run-1", ["ETH/USD"])
+    archive.write(flush(6, 7, ended={"run-1": None}))
+    archive.write(flush(0, 1, "run-2", ended={"run-1": "followed by run run-2"}))
+    archive.close()
+    archive = Archive(tmp_path)
+    assert not archive.is_complete("run-1") and not archive.is_complete("run-1", ["ETH/USD"])
+    archive.close()
+    rows = [row for path in sorted(tmp_path.glob("runs/run=run-1/**/part.parquet")) for row in read_table(path).to_pylist()]
+    assert [(row["ended"], row["tape_hash"], row["tape_window"]) for row in rows] == [
+        ("followed by run run-2", "ab", 5),
+        ("followed by run run-2", "cd", 5),
     ]
 
 
@@ -251,8 +270,8 @@ def test_an_archive_of_an_older_version_goes_on(tmp_path: Path) -> None:
     archive.write(flush(4, 5))
     archive.settle()
     newest = tmp_path / "ticks/run=run-1/symbol=BTC%2FUSD/date=2026-01-01/part-000000000004-000000000005.parquet"
-    assert read_metadata(newest)["marksim.schema"] == "3"
-    assert [json.loads(path.read_text())["schema"] for path in sorted((tmp_path / "_log").glob("*.json"))] == [1, 3]
+    assert read_metadata(newest)["marksim.schema"] == "4"
+    assert [json.loads(path.read_text())["schema"] for path in sorted((tmp_path / "_log").glob("*.json"))] == [1, 4]
     archive.close()
 
 
@@ -261,8 +280,8 @@ def test_an_archive_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     archive = Archive(tmp_path)
     archive.write(flush(0, 3))
     archive.close()
-    _relabel(tmp_path, 4)
-    with pytest.raises(NotNow, match="has schema 4, this version knows 1 to 3: use another directory"):
+    _relabel(tmp_path, 5)
+    with pytest.raises(NotNow, match="has schema 5, this version knows 1 to 4: use another directory"):
         Archive(tmp_path)
 
 

@@ -1,5 +1,6 @@
 """One Parquet file: integers as the truth, beside them what people read."""
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,24 @@ def test_every_integer_comes_back_as_it_was(table: str, tmp_path: Path) -> None:
         if made.dtype[name] == np.int64:
             assert np.array_equal(read[name].to_numpy(), made[name]), name
     assert read["run"].unique().to_pylist() == ["run-1"] and read["symbol"].unique().to_pylist() == ["BTC/USD"]
+
+
+def test_a_flipped_byte_of_a_page_is_never_a_number(tmp_path: Path) -> None:
+    """Where a bit of the rows is another, reading fails, or the rows are as they were: Parquet's pages have checksums."""
+    path = tmp_path / "file"
+    made = records("ticks", 5, 1_000)
+    write_file(path, to_arrow(Rows(made, np.arange(1_000)), "run-1", BTC), {})
+    whole, rows, randomness = path.read_bytes(), read_table(path), random.Random(5)
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    refused = 0
+    for place in randomness.sample(range(4, footer), 80):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << randomness.randrange(8)]) + whole[place + 1 :])
+        for read in (read_table, read_compact):
+            try:
+                assert read(path).to_pylist() == rows.to_pylist(), place
+            except (OSError, pa.ArrowInvalid):
+                refused += 1
+    assert refused > 100
 
 
 def test_people_read_decimals_names_and_times(tmp_path: Path) -> None:

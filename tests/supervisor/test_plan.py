@@ -143,3 +143,23 @@ def test_a_scenario_without_its_flag_and_an_end_reach_the_engine() -> None:
     assert engine[engine.index("--until") + 1] == "1d"
     assert "--until" not in book
     assert "--until" not in _arguments("engine", read_settings([]))
+
+
+def test_replay_has_no_archiver_and_no_scenario(tmp_path: Path) -> None:
+    """A replay's book and engine are told the recording; nothing is archived, and no port of an archiver is wanted."""
+    settings = MainSettings(replay=tmp_path, replay_from="2h", speed="10", until="3h")
+    assert [spec.name for spec in plan.children(settings)] == ["orderbook", "engine", "edge", "memory"]
+    book, engine = _arguments("orderbook", settings), _arguments("engine", settings)
+    assert book[-4:] == ("--replay", str(tmp_path), "--replay-from", "2h")
+    assert engine[-6:] == ("--replay", str(tmp_path), "--speed", "10", "--until", "3h")
+    assert "--scenario" not in (*book, *engine)
+    assert not any("archiver" in need.what for need in plan.port_needs(settings))
+    assert "archiver" not in " ".join(_arguments("memory", settings))
+    listed = "\n".join(plan.listing(settings))
+    assert f"{tmp_path}" in listed
+    assert "Parquet" not in listed
+
+
+def test_replay_logs_aside() -> None:
+    """A replay beside the market that it is of does not write into that one's logs."""
+    assert MainSettings(replay=Path("data/journal")).logs != MainSettings().logs

@@ -5,7 +5,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from marksim.supervisor.status import CLIENTS_METRIC, SESSION_METRIC, Watcher
+from marksim.supervisor.status import CLIENTS_METRIC, SESSION_METRIC, Reading, Watcher, status_line
+from marksim.v1 import engine_pb2
 
 PAGE = f"""{CLIENTS_METRIC} 3
 {SESSION_METRIC}{{symbol="BTC/USD",state="continuous"}} 1
@@ -38,3 +39,11 @@ async def test_metrics_are_read_past_a_proxy(monkeypatch: pytest.MonkeyPatch) ->
         finally:
             await watcher.close()
             server.shutdown()
+
+
+def test_the_status_line_has_the_begin_of_the_tape_hash() -> None:
+    """Twelve digits, once there is one."""
+    status = engine_pb2.EngineStatus(state=engine_pb2.CLOCK_STATE_RUNNING, measured_speed=10)
+    assert "tape" not in status_line(Reading(status, 1.0, 2.0, {}))
+    status.tape_hash = "0123456789abcdef" * 4
+    assert "10.0x  tape 0123456789ab  2 ticks/s" in status_line(Reading(status, 1.0, 2.0, {}))

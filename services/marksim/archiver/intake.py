@@ -46,15 +46,16 @@ class Batch:
     facts: RunFacts
     progress: Mapping[str, Progress]
     gaps: Sequence[Gap]
-    ended: Mapping[str, str]
+    ended: Mapping[str, str | None]
     pieces: Mapping[tuple[str, str], _Pieces]
     position: tuple[str, int]
+    tapes: Mapping[str, str] = field(default_factory=dict)
     committed: bool = False
 
     def flush(self) -> Flush:
         """The batch as columns; raises InvalidInput if the book sent columns that do not fit together."""
         rows = {key: pieces.rows(key[0]) for key, pieces in self.pieces.items()}
-        return Flush(self.facts, rows, self.progress, self.gaps, self.ended)
+        return Flush(self.facts, rows, self.progress, self.gaps, self.ended, self.tapes)
 
 
 class Intake:
@@ -65,7 +66,8 @@ class Intake:
         self._progress: dict[str, Progress] = {}
         self._pieces: dict[tuple[str, str], _Pieces] = {}
         self._gaps: list[Gap] = []
-        self._ended: dict[str, str] = {}
+        self._ended: dict[str, str | None] = {}
+        self._tapes: dict[str, str] = {}
         self._told_lost = -1
         self._last_window = -1
         self.complete: tuple[str, int] | None = None
@@ -116,16 +118,22 @@ class Intake:
             self._add_frame(frame)
         if message.HasField("last_window"):
             last = self._last_window = message.last_window
+            if self.complete is not None and self.complete[0] == self.run and last > self.complete[1]:
+                # The book was started again, and its run goes on.
+                self.complete, self._ended[self.run], self._tapes = None, None, {}
             for symbol, item in self._progress.items():
                 if last > item.through:
                     self._progress[symbol] = replace(item, through=last)
         self.bytes += message.ByteSize()
 
-    def end_in_order(self) -> None:
-        """The book shuts down, and all that its run will ever have arrived."""
+    def end_in_order(self, tapes: Mapping[str, str]) -> None:
+        """The book shuts down, and all that its run has until it is started again arrived; `tapes` are the tape hashes by
+        symbol, as far as they are known.
+        """
         if self._facts is not None and self.complete != self.position:
             self.complete = self.position
             self._ended[self._facts.run] = IN_ORDER
+            self._tapes = dict(tapes)
 
     def lost(self, message: pb.StreamTicksResponse) -> bool:
         """Whether the message tells of windows that are lost: after the end of a run in order there are none."""
@@ -136,8 +144,8 @@ class Intake:
         """All that is to be stored; the intake is empty afterwards and goes on from here."""
         assert self._facts is not None, "there is something only after `begin`"
         position = self._facts.run, self._through()
-        batch = Batch(self._facts, dict(self._progress), self._gaps, self._ended, self._pieces, position)
-        self._pieces, self._gaps, self._ended = {}, [], {}
+        batch = Batch(self._facts, dict(self._progress), self._gaps, self._ended, self._pieces, position, self._tapes)
+        self._pieces, self._gaps, self._ended, self._tapes = {}, [], {}, {}
         self.bytes = self.frames = 0
         self._taken = self.position
         return batch

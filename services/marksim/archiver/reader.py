@@ -88,9 +88,13 @@ class BookReader:
         return self._intake.frames, self._intake.bytes
 
     async def run(self) -> None:
-        """Read and store until draining; what was read is stored when this returns."""
+        """Read and store until draining; what was read is stored when this returns.
+
+        Told to end while it waits for a book that was away, it looks once more: one that has come back has the rest, and the
+        archive is whole. One that is still away keeps the rest in its journal, and the next start fetches it from there.
+        """
         wait_s = FIRST_WAIT_S
-        while not self._draining.is_set():
+        while True:
             before = self._intake.position
             try:
                 async with open_channel(self._address) as channel:
@@ -98,6 +102,8 @@ class BookReader:
                 reason = "the order book closed the stream"
             except grpc.aio.AioRpcError as error:
                 reason = peer_error(error)
+            except TimeoutError:
+                reason = "it did not answer in time for the end"
             self._metrics.connected(False)
             await self._store(None)
             if self._draining.is_set():
@@ -112,13 +118,15 @@ class BookReader:
 
         The end of a stream is how a book that shuts down asks for what it waits for: to hear that all is stored.
         """
-        call = stub.StreamTicks(await self._request(stub))
+        async with asyncio.timeout(LAST_FRAMES_S if self._draining.is_set() else None):
+            request = await self._request(stub)
+        call = stub.StreamTicks(request)
         cut = asyncio.create_task(self._cut(call, stub))
         try:
             while isinstance(message := await call.read(), pb.StreamTicksResponse):
                 await self._take(message, stub)
             # The end of the stream, and not of the connection, which raises: the book has said all.
-            self._intake.end_in_order()
+            self._intake.end_in_order(await self._last_tapes(stub))
         except asyncio.CancelledError:
             # Cutting the call ends `read` this way as well.
             if not self._draining.is_set():
@@ -144,7 +152,7 @@ class BookReader:
                     await asyncio.sleep(GOODBYE_S / 20)
                     present = await self._caught_up(stub)
                 if present.ended:
-                    self._intake.end_in_order()
+                    self._intake.end_in_order(self._tapes_of(present))
         except (TimeoutError, grpc.aio.AioRpcError) as error:
             log.info("the last frames did not come in time", orderbook=self._address, reason=peer_error(error))
         call.cancel()
@@ -157,6 +165,20 @@ class BookReader:
             await self._taken.wait()
         return present
 
+    async def _last_tapes(self, stub: "rpc.OrderBookServiceAsyncStub") -> dict[str, str]:
+        """The tape hash of each symbol, of a book that has said all; empty where it does not answer any more."""
+        try:
+            return self._tapes_of(await stub.GetRun(pb.GetRunRequest(), timeout=CONFIRM_TIMEOUT_S))
+        except grpc.aio.AioRpcError as error:
+            log.info("the order book did not tell its tape hash", orderbook=self._address, reason=peer_error(error))
+            return {}
+
+    def _tapes_of(self, present: pb.GetRunResponse) -> dict[str, str]:
+        last = present.last_window if present.HasField("last_window") else -1
+        if self._intake.position != (present.run, last):
+            return {}
+        return {tape.symbol: tape.hash for tape in present.tapes}
+
     def _has(self, present: pb.GetRunResponse) -> bool:
         run, window = self._intake.position or ("", -1)
         return run == present.run and window >= (present.last_window if present.HasField("last_window") else -1)
@@ -166,10 +188,11 @@ class BookReader:
         position = self._intake.position
         if position is None:
             listed = await stub.ListInstruments(pb.ListInstrumentsRequest(), timeout=ASK_TIMEOUT_S)
-            position = self._shared.archive.position(own_symbols(listed))
+            symbols = own_symbols(listed)
+            position = self._shared.archive.position(symbols)
             if position is not None:
                 self._run_before = position[0]
-                if self._shared.archive.is_complete(position[0]):
+                if self._shared.archive.is_complete(position[0], symbols):
                     self._intake.complete = position
                 self._metrics.stored(position[1])
                 await self._confirm(stub, position)

@@ -47,6 +47,8 @@ def long_lines(status: pb.EngineStatus) -> list[str]:
         ("agents", f"{status.agents:,}, of them {status.failed_agents:,} failed; {status.traders:,} traders in populations"),
         ("so far", _so_far(status)),
     ]
+    if status.tape_hash:
+        rows.append(("tape", f"{status.tape_hash} after window {status.tape_window:,}"))
     if status.end_time_ns:
         rows.append(("ends", moment_text(status.end_time_ns)))
     if status.running_until:

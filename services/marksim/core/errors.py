@@ -58,3 +58,25 @@ class Exhausted(MarksimError):
     """A stated bound is reached (RESOURCE_EXHAUSTED)."""
 
     reason = "BOUND_REACHED"
+
+
+class JournalFull(Exhausted):
+    """Nothing more can be written: the disk is full, or the journal at its hard cap. Nothing was written in part, and the
+    same may be tried again (RESOURCE_EXHAUSTED).
+    """
+
+    reason = "JOURNAL_FULL"
+
+
+class Damaged(MarksimError):
+    """What lies on the disk is not what was written there, or cannot be read or written; the message names file and part
+    (DATA_LOSS).
+    """
+
+    reason = "DAMAGED"
+
+
+class Unreadable(NotNow):
+    """A file is of another version, or of another kind, than this program reads (FAILED_PRECONDITION)."""
+
+    reason = "OTHER_VERSION"

@@ -31,6 +31,8 @@ class Clock:
         self.pacer = Pacer(factor)
         self.paused = False
         self.stopping = False
+        self.ended_in_order = False
+        """Whoever starts again then says how the clock is to be steered."""
         self.until_ns: int | None = None
         self.awaited: Awaited | None = None
         self.message = ""
@@ -45,8 +47,8 @@ class Clock:
 
     @property
     def measured_speed(self) -> float:
-        """Simulated seconds a wall second over the last ten wall seconds or less; 0 while paused."""
-        if self.paused or len(self._samples) < 2:
+        """Simulated seconds a wall second over the last ten wall seconds or less; 0 while paused, and once it is stopped."""
+        if self.paused or self.stopping or len(self._samples) < 2:
             return 0.0
         (wall_0, sim_0), (wall_1, sim_1) = self._samples[0], self._samples[-1]
         return (sim_1 - sim_0) / 1e9 / (wall_1 - wall_0) if wall_1 > wall_0 else 0.0
@@ -70,6 +72,10 @@ class Clock:
         self.pacer.restart(time.monotonic(), sim_ns)
         self._end_ns = sim_ns
         self._samples.clear()
+
+    def restore(self, paused: bool, factor: float | None, until_ns: int, awaited: Awaited | None = None) -> None:
+        """Be steered as before a crash; nobody waits yet."""
+        self.paused, self.pacer.factor, self.until_ns, self.awaited = paused, factor, until_ns or None, awaited
 
     def reaches_its_end(self, end_ns: int) -> bool:
         """True, and paused, where a window up to `end_ns` would pass the time that run-until named."""

@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from marksim.core.feed.tape import hash_number
 from marksim.engine.clock import Clock
 from marksim.engine.load import Bottleneck, Load
 from marksim.engine.run import Driver
@@ -43,6 +44,9 @@ class EngineMetrics(Collector):
             yield CounterMetricFamily(f"marksim_engine_{name}", text, total)
         for name, text, value in self._gauges():
             yield GaugeMetricFamily(f"marksim_engine_{name}", text, float(value))
+        if self._driver.tape_hash:
+            text = "First 48 bits, which are the first 12 hexadecimal digits, of the hash of the whole tape, as a number."
+            yield GaugeMetricFamily("marksim_engine_tape_hash", text, float(hash_number(self._driver.tape_hash)))
         yield self._spent()
         yield self._states()
         yield self._bottlenecks()
@@ -56,6 +60,7 @@ class EngineMetrics(Collector):
         yield "population_orders", "Those of them that populations sent.", driver.engine.crowd_orders
         yield "trades", "Trades in the agents' symbols in the present run.", driver.trades_total
         yield "runs", "Runs begun since the process started.", driver.runs
+        yield "snapshot_failures", "Snapshots that could not be written.", driver.snapshot_failures
         yield "slips", "Times that the clock was over one wall second late and gave that time up.", pacer.slips
         yield "slipped_seconds", "Wall time that was given up for being late.", pacer.slipped_s
 
@@ -76,6 +81,10 @@ class EngineMetrics(Collector):
         yield "lookahead_seconds", "Simulated length of a window.", driver.scenario.lookahead_ns / 1e9
         yield "agents", "Agents of the run, those that failed included.", driver.engine.agents
         yield "traders", "Traders of all populations of the run.", driver.engine.traders
+        saved = driver.saved_window
+        age = driver.windows - 1 - (-1 if saved is None else saved) if driver.keeps else 0
+        yield "snapshot_age_windows", "Windows after the newest snapshot: a start would go through them again.", age
+        yield "snapshot_stop_seconds", "How long the market stood still for the last snapshot.", driver.snapshot_stop_s
         yield "failed_agents", "Agents that raised an error and were taken out.", len(driver.engine.failures)
 
     def _spent(self) -> Metric:

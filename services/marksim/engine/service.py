@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import grpc.aio
@@ -12,13 +13,16 @@ from marksim.codec_events import market_event_from_proto
 from marksim.core.errors import Exhausted, MarksimError, NotNow
 from marksim.core.warm import ENGINE
 from marksim.engine.clock import Clock
+from marksim.engine.keeping import Keeping
 from marksim.engine.load import Load
 from marksim.engine.metrics import WINDOW, EngineMetrics
+from marksim.engine.replaying import ReplayDriver
 from marksim.engine.requests import factor_of, invalid, until_of
 from marksim.engine.run import Driver
 from marksim.engine.settings import EngineSettings, parse_speed
 from marksim.engine.shard import Shard
 from marksim.engine.status import spent_by, status_of
+from marksim.journal.replaying import Replay, open_replay
 from marksim.runtime.durations import parse_until_ns
 from marksim.runtime.identity import Action, authorize, current_principal
 from marksim.runtime.logs import get_logger
@@ -44,8 +48,12 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
     """Steers the clock; what it steers is in `run.py` and `clock.py`."""
 
     def __init__(self, settings: EngineSettings) -> None:
+        self.replay = _replay_of(settings.replay)
         try:
-            self.scenario = load_scenario(settings.scenario, settings.set, settings.seed)
+            if self.replay is not None:
+                self.scenario = self.replay.scenario
+            else:
+                self.scenario = load_scenario(settings.scenario, settings.set, settings.seed)
             self.scenario.cast()  # imports a user's agents: what is wrong with them is no fault of --symbols
         except MarksimError as error:
             _refuse("--scenario, --set or --seed", error)
@@ -57,10 +65,18 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
             self.end_ns = parse_until_ns(settings.until, self.scenario.start_ns) if settings.until else self.scenario.end_ns
         except MarksimError as error:
             _refuse("--until", error)
+        if self.replay is not None:
+            self.end_ns = min(self.end_ns or self.replay.end_ns, self.replay.end_ns)
         self.clock = Clock(parse_speed(settings.speed or self.scenario.speed))
         self.agent_limit_s = settings.agent_limit_s
         self.instruments = {instrument.symbol: instrument for instrument in self.group.instruments}
         self.addresses = settings.orderbook
+        self.log_bytes = settings.agent_log_mib << 20
+        try:
+            # There is nothing to keep of a session that is recorded already.
+            self.keeping = Keeping(settings.state if self.replay is None else None, settings.snapshot_windows)
+        except (MarksimError, OSError) as error:
+            _refuse("--state", error)
         self.driver: Driver | None = None
         self.load = Load()
         self._ending = asyncio.Event()
@@ -75,8 +91,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
             return
         self.clock.message = ""
         shards = [Shard(address) for address in self.addresses]
-        ends = (self.end_ns, self.agent_limit_s)
-        driver = self.driver = Driver(self.scenario, self.group, self.clock, shards, WINDOW.observe, *ends)
+        driver = self.driver = self._make_driver(shards)
         metrics = EngineMetrics(driver, self.clock, self.load, self._state)
         REGISTRY.register(metrics)
         driving = asyncio.create_task(driver.drive())
@@ -88,6 +103,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
                 driving.result()
             await draining
             self._ending.set()
+            self.clock.ended_in_order = True
             await self.clock.stop()
             # A driver that waits for an absent book does not look at the clock; it has nothing to lose.
             await asyncio.wait({driving}, timeout=1.0)
@@ -97,6 +113,12 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
             await asyncio.gather(driving, measuring, draining, return_exceptions=True)
             REGISTRY.unregister(metrics)
             await driver.close()
+
+    def _make_driver(self, shards: list[Shard]) -> Driver:
+        if self.replay is not None:
+            return ReplayDriver(self.replay, self.group, self.clock, shards, WINDOW.observe, self.end_ns)
+        ends = (self.end_ns, self.agent_limit_s)
+        return Driver(self.scenario, self.group, self.clock, shards, WINDOW.observe, *ends, self.keeping, self.log_bytes)
 
     def _preparing(self, kernel: str) -> None:
         self.clock.message = f"preparing kernels: {kernel}"
@@ -116,6 +138,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         authorize(current_principal(), "", Action.STEER)
         await self.clock.pause()
         await self._tell_books()
+        await self._remember()
         return pb.PauseResponse(status=self._status())
 
     async def Resume(self, request: pb.ResumeRequest, context: Any) -> pb.ResumeResponse:
@@ -123,6 +146,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         self._may_go_on()
         await self.clock.resume()
         await self._tell_books()
+        await self._remember()
         return pb.ResumeResponse(status=self._status())
 
     async def Step(self, request: pb.StepRequest, context: Any) -> pb.StepResponse:
@@ -136,6 +160,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
     async def SetSpeed(self, request: pb.SetSpeedRequest, context: Any) -> pb.SetSpeedResponse:
         authorize(current_principal(), "", Action.STEER)
         await self.clock.set_factor(factor_of(request.speed), self._simulated_time_ns())
+        await self._remember()
         return pb.SetSpeedResponse(status=self._status())
 
     async def RunUntil(self, request: pb.RunUntilRequest, context: Any) -> pb.RunUntilResponse:
@@ -148,6 +173,7 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         else:
             await self.clock.run_until_event(until)
         await self._tell_books()
+        await self._remember()
         return pb.RunUntilResponse(status=self._status())
 
     async def InjectEvent(self, request: pb.InjectEventRequest, context: Any) -> pb.InjectEventResponse:
@@ -156,9 +182,12 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         self._may_go_on()
         if self.driver is None or not self.driver.run:
             raise NotNow("no run has begun yet: try again when the market runs", reason="NOT_STARTED")
+        if self.driver.state == pb.CLOCK_STATE_STARTING:
+            # It would happen in a window that is recorded without it.
+            raise NotNow("the run does not go on yet: try again when the market runs", reason="NOT_STARTED")
         if self.driver.engine.queued >= MAX_QUEUED:
             raise Exhausted(f"{MAX_QUEUED} events and commands wait: let the market run first", reason="QUEUE_FULL")
-        window = self.driver.engine.inject(event)
+        window = await self.driver.inject(event)
         log.info("event injected", symbol=event.symbol, kind=type(event).__name__, window=window, run=self.driver.run)
         return pb.InjectEventResponse(window=window)
 
@@ -186,6 +215,10 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         if running:
             return pb.CLOCK_STATE_PAUSED if self.clock.paused else pb.CLOCK_STATE_RUNNING
         return self.driver.state
+
+    async def _remember(self) -> None:
+        if self.driver is not None:
+            await self.driver.remember()
 
     async def _tell_books(self) -> None:
         if self.driver is not None and self.driver.state in (
@@ -215,7 +248,14 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         return self._state() == pb.CLOCK_STATE_RUNNING and self.clock.pacer.factor is not None
 
 
-def _refuse(flag: str, error: MarksimError) -> NoReturn:
+def _replay_of(path: Path | None) -> Replay | None:
+    try:
+        return open_replay(path) if path is not None else None
+    except (MarksimError, OSError) as error:
+        _refuse("--replay", error)
+
+
+def _refuse(flag: str, error: Exception) -> NoReturn:
     """As of any other wrong setting: one line for people, whatever the log's format."""
-    sys.stderr.write(f"marksim engine: {flag} is wrong: {error.message}\n")
+    sys.stderr.write(f"marksim engine: {flag} is wrong: {error}\n")
     raise SystemExit(EXIT_USAGE) from None

@@ -1,5 +1,6 @@
 """Settings of the engine."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, field_validator
@@ -46,9 +47,23 @@ class EngineSettings(ServiceSettings):
         "",
         description="simulated seconds a wall second, or max; the scenario's own if empty",
     )
-
+    replay: Path | None = Field(
+        None,
+        description="journal or exported file of a recorded session, which is played again in place of a scenario; the "
+        "order books must be started with the same",
+    )
     until: str = Field(
         "", description="when the run ends: a simulated duration such as 1d, or an ISO time; the scenario's own if empty"
+    )
+    state: Path | None = Field(
+        Path("data/engine"),
+        description="directory of what the engine goes on from after a crash, where its books keep a journal",
+    )
+    snapshot_windows: int = Field(
+        6_000, ge=1, le=10_000_000, description="windows from one snapshot of the agents to the next; a start plays the rest"
+    )
+    agent_log_mib: int = Field(
+        64, ge=1, le=65_536, description="memory for inputs of agents without state(), to run them again after a crash, MiB"
     )
     agent_limit_s: float = Field(
         DEFAULT_LIMIT_S, ge=0, le=3_600, description="wall seconds for which one agent may hold the clock; 0 means any"

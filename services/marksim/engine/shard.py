@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TypeAlias
 
 import grpc
@@ -33,6 +33,10 @@ class Refused(Exception):
     """The book refuses this engine for good; the message says why."""
 
 
+class Behind(Exception):
+    """The book lost windows that it had answered, as it may where its machine ended: the run goes on from what it has."""
+
+
 class Unlike(Exception):
     """Books and engine were started unlike; another book in the same place would not refuse. The message says why."""
 
@@ -49,6 +53,10 @@ class Shard:
         self.symbols: tuple[str, ...] = ()
         self.scenario_hash = ""
         self.last_window: int | None = None
+        self.held = ""
+        """Why the book has not answered a window that it has done; empty where it holds none."""
+        self.tapes: dict[str, str] = {}
+        """Tape hash by symbol, after the last window for which it was asked."""
         self.spent_s = 0.0
         """Wall time from sending a window to its answer, of all windows."""
         self.on_broken: Callable[[], None] = lambda: None
@@ -59,8 +67,8 @@ class Shard:
         self._pace = pb.Pace()
         self._writing = asyncio.Lock()  # a stream takes one message at a time; pace may come beside a window
 
-    async def highest_term(self) -> int:
-        """The highest term the book has seen; waits for the book for as long as it takes. Learns what it trades too."""
+    async def present(self) -> pb.GetRunResponse:
+        """Where the book stands; waits for the book for as long as it takes. Learns what it trades too."""
         waited = False
         while True:
             try:
@@ -77,17 +85,20 @@ class Shard:
                 await self._look_anew()
                 continue
             self.symbols, self.scenario_hash = own_symbols(listed), run.scenario_hash
-            return run.term
+            return run
 
-    async def open(self, request: pb.OpenRun) -> None:
-        """Open Trade for a new run; waits for a book that is away or still compiling. Raises Refused or Unlike."""
+    async def open(self, request: pb.OpenRun) -> int:
+        """Open Trade for a run, and return the last window of it that the book has done, -1 before the first.
+
+        Waits for a book that is away or still starting. Raises Refused or Unlike.
+        """
         self._drop()
         self._open = request
         self.last_window = None
         waited = False
         while True:
             try:
-                await self._connect()
+                last = await self._connect()
             except grpc.aio.AioRpcError as error:
                 self._drop()
                 self._raise_if_final(error)
@@ -96,7 +107,36 @@ class Shard:
                 waited = True
                 await self._look_anew()
                 continue
-            return
+            self.last_window = last if last >= 0 else None
+            return last
+
+    async def recorded(self, run: str, first: int, last: int) -> AsyncIterator[pb.RecordedWindow]:
+        """Windows of the run from the book's journal, in order. A book that goes away meanwhile is waited for.
+
+        Raises Refused where they are not there any more.
+        """
+        while first <= last:
+            request = pb.ReadWindowsRequest(run=run, first_window=first, last_window=last)
+            try:
+                async for message in self._stub.ReadWindows(request):
+                    for window in message.windows:
+                        yield window
+                        first = window.last_window + 1
+            except grpc.aio.AioRpcError as error:
+                if error.code() in (*FINAL_CODES, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.DATA_LOSS):
+                    raise Refused(f"{self.address} cannot give the windows from {first} on: {peer_error(error)}") from error
+                log.warning("order book away while its journal is read", address=self.address, reason=peer_error(error))
+                await self._look_anew()
+
+    async def tell_saved(self, window: int) -> None:
+        """Tell the book after which window this engine could go on. Told anew with the next one where it is away."""
+        async with self._writing:
+            if self._call is None:
+                return
+            try:
+                await _write(self._call, pb.TradeRequest(saved=pb.Saved(window=window)))
+            except grpc.aio.AioRpcError as error:
+                log.debug("saved window not told", address=self.address, reason=peer_error(error))
 
     async def set_pace(self, paused: bool) -> None:
         """Tell the book whether windows are coming. Where the connection is broken, `mend` or `trade` tells."""
@@ -111,7 +151,7 @@ class Shard:
                 log.debug("pace not told", address=self.address, reason=peer_error(error))
 
     async def mend(self) -> None:
-        """Open a stream that broke again, however long the book is away. Raises RunLost, Refused or Unlike."""
+        """Open a stream that broke again, however long the book is away. Raises RunLost, Behind, Refused or Unlike."""
         if self._call is not None and self._call.done():
             try:
                 await _raise_status(self._call)
@@ -127,13 +167,18 @@ class Shard:
                 self._drop()
                 self._raise_if_final(error)
 
-    async def trade(self, window: int, commands: Mapping[str, Records]) -> dict[str, SymbolOutcome]:
-        """Send a window and return what it did, however often the connection breaks. Raises RunLost, Refused or Unlike."""
+    async def trade(
+        self, window: int, commands: Mapping[str, Records], control: bytes = b"", tapes: bool = False
+    ) -> dict[str, SymbolOutcome]:
+        """Send a window and return what it did, however often the connection breaks.
+
+        With `tapes` the book also says its tape hashes. Raises RunLost, Behind, Refused or Unlike.
+        """
         mine = [
             pb.SymbolCommands(symbol=symbol, commands=encode_columns(rows, types_pb2.CommandColumns))
             for symbol, rows in commands.items()
         ]
-        request = pb.TradeRequest(window=pb.WindowCommands(window=window, commands=mine))
+        request = pb.TradeRequest(window=pb.WindowCommands(window=window, commands=mine, control=control, tapes=tapes))
         held, sent = False, time.monotonic()
         while True:
             try:
@@ -150,6 +195,8 @@ class Shard:
                 continue
             self.last_window = window
             self.spent_s += time.monotonic() - sent
+            if tapes:
+                self.tapes = {tape.symbol: tape.hash for tape in answer.tapes}
             return {
                 one.symbol: SymbolOutcome(
                     decode_columns(one.executions, EXECUTION),
@@ -181,18 +228,30 @@ class Shard:
         async with self._writing:
             await _write(call, request)
         response = await _read(call)
+        while response.HasField("held"):
+            if response.held.reason != self.held:
+                self.held = response.held.reason
+                log.warning("the order book holds its answer", address=self.address, reason=self.held)
+            response = await _read(call)
+        self.held = ""
         return response.result
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> int:
+        """Open the stream; the last window that the book has done, -1 before the first. Raises Behind."""
         async with self._writing:
             call = self._stub.Trade()
             await _write(call, pb.TradeRequest(open=self._open))
-            await _read(call)
+            opened = (await _read(call)).opened
+            last = opened.last_window if opened.HasField("last_window") else -1
+            if self.last_window is not None and last < self.last_window:
+                call.cancel()
+                raise Behind(f"{self.address} is at window {last}, and had answered {self.last_window}")
             await _write(call, pb.TradeRequest(pace=self._pace))
             self._call = call
             self.connected = True
             # Called at once if it has ended already.
             call.add_done_callback(lambda _: self._ended(call))
+            return last
 
     def _ended(self, call: TradeCall) -> None:
         if self._call is call:
@@ -220,6 +279,7 @@ class Shard:
 
     def _drop(self) -> None:
         self.connected = False
+        self.held = ""
         call, self._call = self._call, None
         if call is not None:
             call.cancel()
@@ -227,6 +287,9 @@ class Shard:
     def _raise_if_final(self, error: grpc.aio.AioRpcError) -> None:
         if error_reason(error) == "SCENARIO_MISMATCH":
             raise Unlike(f"{self.address} refuses this engine: {peer_error(error)}") from error
+        if error_reason(error) == "FENCED":
+            other = "another engine drives it: stop one of the two, then start this one again if it is to go on"
+            raise Refused(f"{self.address} refuses this engine: {peer_error(error)}; {other}") from error
         if error.code() in FINAL_CODES:
             raise Refused(f"{self.address} refuses this engine: {peer_error(error)}") from error
 

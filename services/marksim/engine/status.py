@@ -71,13 +71,18 @@ def _describe_run(status: pb.EngineStatus, driver: Driver) -> None:
     status.run = driver.run
     status.term = driver.term
     status.runs = driver.runs
-    status.message = driver.message or status.message
+    held = next((f"{shard.address} holds its answer: {shard.held}" for shard in driver.shards if shard.held), "")
+    status.message = held or driver.message or status.message
     status.windows = driver.windows
     status.agents = driver.engine.agents
     status.failed_agents = len(driver.engine.failures)
     status.traders = driver.engine.traders
     status.orders_total = driver.engine.orders_sent
     status.population_orders = driver.engine.crowd_orders
+    status.tape_hash, status.tape_window = driver.tape_hash, driver.tape_window
+    if driver.saved_window is not None:
+        status.saved_window = driver.saved_window
+    status.ephemeral_agents.extend(driver.engine.ephemeral)
     status.trades_total = driver.trades_total
     for shard in driver.shards:
         status.shards.append(

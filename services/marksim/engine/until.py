@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,21 @@ class Awaited:
         (instrument,) = self.instruments.values()
         side = "above" if self.kind is Kind.PRICE_AT_OR_ABOVE else "below"
         return f"a trade in {where} at {price_text(self.price_ticks, instrument)} or {side}"
+
+    def plain(self, window: int) -> dict[str, Any]:
+        """As plain data, with the window from which on it is looked for."""
+        return {
+            "kind": self.kind.value,
+            "symbols": list(self.instruments),
+            "price_ticks": self.price_ticks,
+            "window": window,
+        }
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any], instruments: Mapping[str, Instrument]) -> "Awaited":
+        """What `plain` gave, of these instruments."""
+        named = {symbol: instruments[symbol] for symbol in plain["symbols"]}
+        return cls(Kind(plain["kind"]), named, plain["price_ticks"])
 
     def met(self, outcomes: Mapping[str, SymbolOutcome], failures: Sequence[AgentFailure]) -> str:
         """What happened in the window, as a sentence; empty where what is awaited did not."""

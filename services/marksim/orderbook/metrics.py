@@ -8,9 +8,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from marksim.core.feed.tape import hash_number
 from marksim.core.types import CommandKind, ExecutionKind, Instrument, Reason, SessionState, Tick
-from marksim.orderbook.sequencing import Counts
+from marksim.orderbook.recording import Recorder
+from marksim.orderbook.sequencing import Sequencer
 from marksim.orderbook.servicer import OrderBookServicer
+from marksim.orderbook.window import Counts
 
 PREFIX: Final = "marksim_orderbook"
 PRICES: Final = (
@@ -53,6 +56,7 @@ class OrderBookMetrics(Collector):
             resting.add_metric([symbol], book.book.order_count)
         yield resting
         yield _sessions(shown)
+        yield self._tapes()
         yield self._readers()
 
     def _service(self) -> Iterable[Metric]:
@@ -69,6 +73,8 @@ class OrderBookMetrics(Collector):
             ("frame_ring_fill_ratio", "Part of the frame ring that is in use.", sequencer.tape.ring.fill),
         ):
             yield GaugeMetricFamily(f"{PREFIX}_{name}", text, float(value))
+        if sequencer.recorder is not None:
+            yield from _kept(sequencer, sequencer.recorder)
 
     def _flow(self) -> Iterable[Metric]:
         totals = self._servicer.sequencer.totals
@@ -88,6 +94,14 @@ class OrderBookMetrics(Collector):
             rejects.add_metric([reason], count)
         yield rejects
 
+    def _tapes(self) -> Metric:
+        text = "First 48 bits, which are the first 12 hexadecimal digits, of the hash of the symbol's tape, as a number."
+        tapes = GaugeMetricFamily(f"{PREFIX}_tape_hash", text, labels=["symbol"])
+        # A copy at once: a window may put a new one in meanwhile.
+        for symbol, tape in list(self._servicer.sequencer.tapes.items()):
+            tapes.add_metric([symbol], float(hash_number(tape.hash)))
+        return tapes
+
     def _readers(self) -> Metric:
         behind = GaugeMetricFamily(
             f"{PREFIX}_reader_behind_windows", "Windows done that a named reader has not confirmed yet.", labels=["reader"]
@@ -97,6 +111,21 @@ class OrderBookMetrics(Collector):
             confirmed = reader.window if run and reader.run == run.run and reader.HasField("window") else -1
             behind.add_metric([reader.reader], run.last_window - confirmed if run else 0)
         return behind
+
+
+def _kept(sequencer: Sequencer, recorder: Recorder) -> Iterable[Metric]:
+    """The journal and its snapshots; nothing of them where nothing is kept."""
+    text = "Snapshots that could not be written, and trims of the journal that failed."
+    yield CounterMetricFamily(f"{PREFIX}_journal_failures", text, recorder.failures)
+    behind = sequencer.last_window - recorder.snapshot_window
+    for name, text, value in (
+        ("held", "1 while a window that is done cannot be kept, and the market waits; else 0.", bool(sequencer.held)),
+        ("journal_used_bytes", "What the journal's pages hold; looked at every ten seconds.", recorder.used_bytes),
+        ("journal_capacity_bytes", "What they never pass.", recorder.capacity_bytes),
+        ("snapshot_age_windows", "Windows that a start would play again: those after the newest snapshot.", behind),
+        ("snapshot_stop_seconds", "How long the market stood still for the last snapshot.", recorder.stood_s),
+    ):
+        yield GaugeMetricFamily(f"{PREFIX}_{name}", text, float(value))
 
 
 def _market(shown: Sequence[tuple[Instrument, Tick]]) -> Iterable[Metric]:

@@ -1,6 +1,5 @@
 """What outside clients ask: check, queue for the next window, and say what became of it."""
 
-import asyncio
 import re
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -19,7 +18,7 @@ from marksim.codec import (
 from marksim.core.book.rules import MAX_ICEBERG_PARTS
 from marksim.core.errors import InvalidInput, NotFound, NotNow
 from marksim.core.types import Instrument, OrderType, PostOnly, Reason, SelfTradePrevention, SessionState, Side, TimeInForce
-from marksim.orderbook.outside import Account, OutsideOrder, OwnFill
+from marksim.orderbook.accounts import Account, OutsideOrder, OwnFill
 from marksim.orderbook.sequencing import Sequencer
 from marksim.orderbook.waiting import Waiting
 from marksim.v1 import orderbook_pb2 as pb
@@ -64,6 +63,7 @@ class OrderEntry:
         instrument = self._sequencer.instrument(request.symbol)
         known = self._sequencer.outside.find(request.account, request.symbol, request.client_order_id)
         if known is not None:
+            await self.told()
             return await self._as_it_is(known)
         _check_terms(request)
         side = Side(enum_number(request.side, dict(types_pb2.Side.items()), "side"))
@@ -109,20 +109,22 @@ class OrderEntry:
 
     async def cancel(self, request: pb.CancelOrderRequest) -> Outcome:
         """Cancel what is left of an order; one that is closed already is returned as it is."""
+        await self.told()
         order = self.find(request)
         if not order.is_open:
             return await self._as_it_is(order)
         self._sequencer.check_open_for_outside(request.queue_while_paused)
         run = self._run()
         # A caller that hangs up does not take its command back: nothing is half done.
-        done = self._sequencer.outside.enqueue_cancel(order, request.queue_while_paused).done
-        return Outcome(order, run, await asyncio.shield(done))
+        waiting = self._sequencer.outside.enqueue_cancel(order, request.queue_while_paused)
+        return Outcome(order, run, await waiting.told())
 
     async def amend(self, request: pb.AmendOrderRequest) -> tuple[Outcome, list[OwnFill]]:
         """Change an open order and wait for the window; the outcome, and what the change traded in that window.
 
         Raises NotNow where the order has closed (ORDER_CLOSED) or the book refuses the change (AMEND_REJECTED).
         """
+        await self.told()
         order, name = self.find(request), request.new_client_order_id
         price = parse_price(request.price, order.instrument) if request.price else 0
         quantity = parse_quantity(request.quantity, order.instrument) if request.quantity else 0
@@ -144,7 +146,7 @@ class OrderEntry:
 
     async def _amended(self, order: OutsideOrder, waiting: Waiting) -> tuple[Outcome, list[OwnFill]]:
         run, fills = self._run(), waiting.fills
-        window = await asyncio.shield(waiting.done)
+        window = await waiting.told()
         if waiting.refused == Reason.UNKNOWN_ORDER:
             raise _closed(order)
         if waiting.refused:
@@ -154,6 +156,7 @@ class OrderEntry:
 
     async def mass_cancel(self, request: pb.MassCancelRequest) -> tuple[list[OutsideOrder], str, int]:
         """Cancel an account's open orders; those that were cancelled, run and window (-1 where nothing was open)."""
+        await self.told()
         side = Side(enum_number(request.side, dict(types_pb2.Side.items()), "side"))
         account = self.account(request.account, request.symbol)
         symbols = (request.symbol,) if request.symbol else tuple(self._sequencer.instruments)
@@ -165,7 +168,7 @@ class OrderEntry:
         self._sequencer.check_open_for_outside(request.queue_while_paused)
         outside = self._sequencer.outside
         waiting = outside.enqueue_mass_cancel(account, symbols, side, request.queue_while_paused)
-        window = await asyncio.shield(waiting.done)
+        window = await waiting.told()
         return waiting.cancelled, run, window
 
     async def set_session(self, request: pb.SetSessionRequest) -> tuple[SessionState, str, int]:
@@ -181,7 +184,7 @@ class OrderEntry:
         run = self._sequencer.run
         assert run is not None, "an engine brings a run"
         waiting = self._sequencer.outside.enqueue_session(request.symbol, state, until_ns, request.queue_while_paused)
-        window = await asyncio.shield(waiting.done)
+        window = await waiting.told()
         if waiting.refused == Reason.EXPIRED:
             begun_ns = run.end_ns(window) - run.started.lookahead_ns
             raise _invalid("until_time_ns", f"is {until_ns}: give a time after {begun_ns}, when the change came, or 0")
@@ -189,6 +192,11 @@ class OrderEntry:
             problem = f"the order book refuses the change: {waiting.refused.name}; the session stays as it was"
             raise NotNow(problem, reason="SESSION_REJECTED", metadata={"reason": waiting.refused.name})
         return waiting.session_state, run.run, window
+
+    async def told(self) -> None:
+        """Wait until what orders tell is kept, for until then it may yet be undone; raises Exhausted while it cannot be."""
+        self._sequencer.check_not_held()
+        await self._sequencer.outside.told.wait()
 
     def find(self, request: NamesAnOrder) -> OutsideOrder:
         """The order that a request names; raises NotFound."""
@@ -211,7 +219,7 @@ class OrderEntry:
     async def _as_it_is(self, order: OutsideOrder) -> Outcome:
         run = self._run()
         if order.waiting is not None:
-            await asyncio.shield(order.waiting.done)
+            await order.waiting.told()
         return Outcome(order, run, order.window)
 
     def _run(self) -> str:

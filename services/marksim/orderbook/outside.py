@@ -7,11 +7,9 @@ that amendments gave.
 """
 
 import asyncio
-import hashlib
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, Self
 
 from marksim.core.book.life import next_status
 from marksim.core.errors import Exhausted, MarksimError
@@ -24,149 +22,29 @@ from marksim.core.types import (
     Liquidity,
     OrderStatus,
     OrderType,
-    PostOnly,
     Reason,
     Records,
-    SelfTradePrevention,
     SessionState,
     Side,
-    TimeInForce,
 )
+from marksim.orderbook.accounts import FILLS, OPEN, SESSION_ACCOUNT, Account, OutsideOrder, OwnFill, Position, account_number
+from marksim.orderbook.notes import Notes, Remembered
 from marksim.orderbook.waiting import Answers, Waiting, command_rows
 
 CLOSED_ORDERS: Final = 10_000
-FILLS: Final = 1_000
 NAMES: Final = 16
-SESSION_ACCOUNT: Final = OUTSIDE_ACCOUNTS_FROM
-"""Who changes sessions: the first number of an outside account, which no name gives."""
-OPEN: Final = (OrderStatus.PENDING, OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
 
 
-def group_number(name: str) -> int:
-    """The number of a self-trade group: negative, so that it is never that of an account, which is its own group."""
-    return -account_number(name)
-
-
-def account_number(name: str) -> int:
-    """The account's int64, the same on every shard: 2^62 + the first 61 bits of SHA-256(name)."""
-    return OUTSIDE_ACCOUNTS_FROM + (int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 3)
-
-
-@dataclass(frozen=True, slots=True)
-class OwnFill:
-    """One trade as one of its owners sees it."""
-
-    order: "OutsideOrder"
-    sequence: int
-    time_ns: int
-    price_ticks: int
-    quantity_lots: int
-    liquidity: Liquidity
-
-    @property
-    def taker_side(self) -> Side:
-        """UNSPECIFIED of an auction's trade."""
-        if self.liquidity == Liquidity.AUCTION:
-            return Side.UNSPECIFIED
-        return self.order.side if self.liquidity == Liquidity.TAKER else self.order.side.opposite
-
-
-@dataclass(slots=True)
-class Position:
-    """Sum of an account's own fills in one symbol; `notional` is in ticks times lots, what the fills brought in."""
-
-    lots: int = 0
-    notional: int = 0
-    trades: int = 0
-
-
-@dataclass(slots=True)
-class Account:
-    """What is known of one outside account in this run."""
-
-    name: str
-    number: int
-    orders: dict[tuple[str, str], "OutsideOrder"] = field(default_factory=dict)
-    """By (symbol, client order id at first), oldest first."""
-    renamed: dict[tuple[str, str], "OutsideOrder"] = field(default_factory=dict)
-    """By (symbol, client order id that an amendment gave)."""
-    closed: deque["OutsideOrder"] = field(default_factory=deque)
-    fills: deque[OwnFill] = field(default_factory=lambda: deque(maxlen=FILLS))
-    positions: dict[str, Position] = field(default_factory=dict)
-
-    def find(self, symbol: str, client_order_id: str) -> "OutsideOrder | None":
-        """The order that has or had this name."""
-        key = (symbol, client_order_id)
-        return self.orders.get(key) or self.renamed.get(key)
-
-    def newest(self, before: int, symbol: str, open_only: bool) -> "Iterator[OutsideOrder]":
-        """Orders with serials below `before`, newest first; an empty symbol means all."""
-        for order in reversed(self.orders.values()):
-            if order.serial < before and symbol in ("", order.instrument.symbol) and (order.is_open or not open_only):
-                yield order
-
-
-@dataclass(slots=True, eq=False)
-class OutsideOrder:
-    """One order as its owner sees it; `notional` is the sum of ticks times lots over its fills."""
-
-    account: Account
-    instrument: Instrument
-    names: list[str]
-    """Client order ids: the first one, and those that amendments gave."""
-    side: Side
-    order_type: OrderType
-    time_in_force: TimeInForce
-    price_ticks: int
-    quantity_lots: int
-    display_lots: int = 0
-    min_quantity_lots: int = 0
-    expire_time_ns: int = 0
-    stop_price_ticks: int = 0
-    post_only: PostOnly = PostOnly.UNSPECIFIED
-    self_trade_prevention: SelfTradePrevention = SelfTradePrevention.UNSPECIFIED
-    self_trade_group: str = ""
-    """Its name."""
-    serial: int = 0
-    status: OrderStatus = OrderStatus.PENDING
-    order_id: int = 0
-    leaves_lots: int = 0
-    filled_lots: int = 0
-    notional: int = 0
-    reason: Reason = Reason.UNSPECIFIED
-    accepted_ns: int = 0
-    updated_ns: int = 0
-    window: int = -1
-    """In which it reached the book."""
-    first_fills: list[OwnFill] = field(default_factory=list)
-    waiting: Waiting | None = None
-    """The command about it that was sent last, until its window is done."""
-    amendments: dict[str, Waiting] = field(default_factory=dict)
-    """Those that gave it a name, by that name."""
-    amending: Waiting | None = None
-    """The amendment that the present window has answered, for what it trades."""
-
-    @property
-    def client_order_id(self) -> str:
-        """What it is called now."""
-        return self.names[-1]
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.instrument.symbol, self.names[0]
-
-    @property
-    def group_number(self) -> int:
-        """Of its self-trade group; 0 means the account's own."""
-        return group_number(self.self_trade_group) if self.self_trade_group else 0
-
-    @property
-    def is_open(self) -> bool:
-        return self.status in OPEN
+ALL: Final = 1 << 62
+"""Above every window's number."""
 
 
 class Outside:
-    """All outside accounts of one run."""
+    """All outside accounts of one run.
+
+    A window is done in four steps: `seal` takes what waits, `settle` notes what became of it, `changes` tells what of that
+    must be kept, and once it is, `answer` tells those who waited.
+    """
 
     def __init__(self, max_queue: int, max_accounts: int, max_orders: int) -> None:
         self.max_queue = max_queue
@@ -174,12 +52,45 @@ class Outside:
         self.max_accounts = max_accounts
         self.refused = 0
         self._accounts: dict[str, Account] = {}
-        self._by_serial: dict[int, OutsideOrder] = {}
+        self._settled_window = -1
+        self.told = asyncio.Event()
+        """Set where nothing is settled that is not answered, too: what orders tell may be relied on."""
+        self.told.set()
+        self._orders: dict[int, OutsideOrder] = {}
+        """By arrival."""
+        self._by_number: dict[tuple[str, int], OutsideOrder] = {}
+        """Those that a window has taken, by symbol and serial."""
         self._closed: deque[OutsideOrder] = deque()
         self._queue: list[Waiting] = []
         self._sealed: list[Waiting] = []
+        self._settled: list[Waiting] = []
         self._answers = Answers(())
-        self._serial = 0
+        self._serials: dict[str, int] = {}
+        """By symbol, its last command's: on the tape, so that they may not depend on which symbols share a book."""
+        self._arrivals = self._closings = self._uses = 0
+        self._notes = Notes()
+
+    @classmethod
+    def restored(
+        cls,
+        max_queue: int,
+        max_accounts: int,
+        max_orders: int,
+        notes: Iterable[tuple[str, bytes]],
+        instruments: Mapping[str, Instrument],
+    ) -> Self:
+        """As `changes` told it, from notes in the order of their keys; what waited is not there.
+
+        Raises DamagedNote for a note that cannot be read, or is of another version.
+        """
+        told = Remembered(notes, instruments)
+        outside = cls(max_queue, max_accounts, max_orders)
+        outside._accounts, outside._orders, outside._serials = told.accounts, told.orders, told.serials
+        outside._by_number = {order.number: order for order in told.orders.values()}
+        outside._closed.extend(told.closed)
+        outside._arrivals, outside._closings, outside._uses = told.counters
+        outside._notes = Notes(told.counters, begun=told.begun)
+        return outside
 
     @property
     def queued(self) -> int:
@@ -187,7 +98,7 @@ class Outside:
 
     @property
     def order_count(self) -> int:
-        return len(self._by_serial)
+        return len(self._orders)
 
     def account(self, name: str) -> Account | None:
         """The account, if it has ever sent an order that is still remembered."""
@@ -198,25 +109,31 @@ class Outside:
         owner = self._accounts.get(account)
         return owner.find(symbol, client_order_id) if owner else None
 
-    def order(self, serial: int) -> OutsideOrder | None:
-        """The order of that serial, open or lately closed."""
-        return self._by_serial.get(serial)
+    def order(self, symbol: str, serial: int) -> OutsideOrder | None:
+        """The order of that serial in that symbol, open or lately closed."""
+        return self._by_number.get((symbol, serial))
 
     def claim_account(self, name: str) -> Account:
         """The account, made if need be; raises Exhausted if there is no room for one more."""
         account = self._accounts.pop(name, None)
         if account is None:
-            if len(self._accounts) >= self.max_accounts:
+            while len(self._accounts) >= self.max_accounts:
                 self._drop_idle_account()
             account = Account(name, account_number(name))
         # Last in the dict is last used.
         self._accounts[name] = account
+        self._uses += 1
+        account.place = self._uses
+        self._notes.account(account)
         return account
 
     def check_room(self) -> None:
         """Raises Exhausted where one more order finds no room; asked before an account is made for it."""
         self._check_queue()
-        if len(self._by_serial) >= self.max_orders and not self._forget_oldest():
+        # More than one where the bound was higher when they came.
+        while len(self._orders) >= self.max_orders:
+            if self._forget_oldest():
+                continue
             self.refused += 1
             raise Exhausted(f"all {self.max_orders} outside orders are open: cancel some first", reason="TOO_MANY_ORDERS")
 
@@ -224,9 +141,9 @@ class Outside:
         """Let a new order wait for the next window; raises Exhausted at a bound, with nothing changed."""
         self.check_room()
         order.waiting = waiting = self._wait(CommandKind.NEW, order.account.number, while_paused, order)
-        order.serial = waiting.serial
+        order.arrival = waiting.arrival
         order.account.orders[order.key] = order
-        self._by_serial[order.serial] = order
+        self._orders[order.arrival] = order
         return waiting
 
     def enqueue_cancel(self, order: OutsideOrder, while_paused: bool) -> Waiting:
@@ -248,21 +165,26 @@ class Outside:
         waiting.symbols, waiting.side = symbols, side
         return waiting
 
-    def enqueue_owner_gone(self, name: str) -> int:
-        """Let a cancel of all that the account has open wait for the next window, whatever that takes; of how many orders.
+    def enqueue_owner_gone(self, name: str) -> tuple[int, Waiting | None]:
+        """Let a cancel of all that the account has open wait for the next window, whatever that takes.
 
+        Of how many orders, and the command, which may have waited before; None where nothing is open.
         It finds room in a full queue, since each but an account's first follows a command of the account that had to.
         """
         account = self._accounts.get(name)
         opened = [order for order in account.orders.values() if order.is_open] if account else []
         if account is None or not opened:
-            return 0
-        own = (waiting for waiting in reversed(self._queue) if waiting.account == account.number)
-        if (last := next(own, None)) is not None and last.kind == CommandKind.OWNER_GONE:
-            return 0
+            return 0, None
+        own = (waiting for waiting in self._queue if waiting.account == account.number)
+        last = {symbol: waiting for waiting in own for symbol in waiting.symbols}
+        # By symbol, so that it makes no difference which of them share a book.
+        symbols = dict.fromkeys(order.instrument.symbol for order in opened)
+        new = tuple(symbol for symbol in symbols if symbol not in last or last[symbol].kind != CommandKind.OWNER_GONE)
+        if not new:
+            return 0, max((last[symbol] for symbol in symbols), key=lambda waiting: waiting.arrival)
         waiting = self._append(CommandKind.OWNER_GONE, account.number, while_paused=True)
-        waiting.symbols = tuple(dict.fromkeys(order.instrument.symbol for order in opened))
-        return len(opened)
+        waiting.symbols = new
+        return sum(order.instrument.symbol in new for order in opened), waiting
 
     def enqueue_session(self, symbol: str, state: SessionState, until_ns: int, while_paused: bool) -> Waiting:
         """Let a change of a symbol's session wait for the next window."""
@@ -278,32 +200,67 @@ class Outside:
         by_symbol: dict[str, list[Waiting]] = {}
         for waiting in self._sealed:
             for symbol in waiting.symbols:
+                # Only now: what fails before it reaches a window leaves no trace in the numbers on the tape.
+                self._serials[symbol] = waiting.serials[symbol] = self._serials.get(symbol, 0) + 1
                 by_symbol.setdefault(symbol, []).append(waiting)
-            if waiting.order is not None and waiting.kind == CommandKind.NEW:
-                waiting.order.window = window
+            if (order := waiting.order) is not None and waiting.kind == CommandKind.NEW:
+                order.window, order.serial = window, waiting.serials[order.instrument.symbol]
+                self._by_number[order.number] = order
         self._answers = Answers(self._sealed)
-        return {symbol: command_rows(queue, time_ns) for symbol, queue in by_symbol.items()}
+        return {symbol: command_rows(queue, symbol, time_ns) for symbol, queue in by_symbol.items()}
 
     def settle(self, window: int, executions: Mapping[str, Records]) -> None:
-        """Tell orders what the window did to them, and everyone who waited for it that it is done."""
+        """Tell orders what the window did to them. Nobody is told of it before `answer`."""
+        self._settled_window = window
+        self.told.clear()
         for symbol, rows in executions.items():
             self._answers.take_sessions(symbol, rows)
-            if self._by_serial or self._sealed:
+            if self._by_number or self._sealed:
                 mine = (rows["account"] >= OUTSIDE_ACCOUNTS_FROM) | (rows["maker_account"] >= OUTSIDE_ACCOUNTS_FROM)
                 for values in rows[mine].tolist():
-                    self._apply(window, dict(zip(EXECUTION.names or (), values, strict=True)))
-        sealed, self._sealed = self._sealed, []
+                    self._apply(window, symbol, dict(zip(EXECUTION.names or (), values, strict=True)))
+        settled, self._sealed = self._sealed, []
+        self._settled += settled
         self._answers = Answers(())
-        for waiting in sealed:
+        for waiting in settled:
+            waiting.window = window
+            for symbol in waiting.symbols:
+                self._notes.serial(symbol, self._serials[symbol])
             if (order := waiting.order) is not None:
                 order.amending = None
-                if order.waiting is waiting:
-                    order.waiting = None
                 if waiting.new_name not in order.names:
                     # It was refused, or the order ended with it.
                     self._forget_name(waiting)
-            if not waiting.done.done():
-                waiting.done.set_result(window)
+
+    def changes(self) -> dict[str, bytes | None]:
+        """Notes of all that changed since the last call, by key, None for those that go; see notes.py.
+
+        They are not told again: whoever cannot keep them yet holds on to them. What waits for a window is not among them.
+        """
+        return self._notes.take((self._arrivals, self._closings, self._uses))
+
+    def drop_changes(self) -> None:
+        """In place of `changes`, where nothing is kept."""
+        self._notes.drop()
+
+    def answer(self, window: int = ALL) -> None:
+        """Tell everyone who waited for windows up to that one, which were settled, that they are done."""
+        done = [waiting for waiting in self._settled if waiting.window <= window]
+        self._settled = self._settled[len(done) :]
+        for waiting in done:
+            if waiting.order is not None and waiting.order.waiting is waiting:
+                waiting.order.waiting = None
+            waiting.finish()
+        if window >= self._settled_window:
+            self.told.set()
+
+    def end(self, error: MarksimError) -> None:
+        """The run is over: whatever waits has failed, for the run, an owner's being gone and a settled window's included."""
+        failed = [*self._queue, *self._sealed, *self._settled]
+        self._queue, self._sealed, self._settled = [], [], []
+        for waiting in failed:
+            waiting.fail(error)
+        self.told.set()
 
     def fail(self, error: MarksimError, paused_only: bool = False) -> None:
         """Give up what waits, as if it had never come; with `paused_only`, all but those that wait through a pause.
@@ -325,16 +282,14 @@ class Outside:
         for waiting in failed:
             self._forget_name(waiting)
             if waiting.order is not None:
-                left = [other for other in self._queue if other.order is waiting.order]
+                left = [other for other in (*self._settled, *self._sealed, *self._queue) if other.order is waiting.order]
                 waiting.order.waiting = left[-1] if left else None
         for order in gone:
             del order.account.orders[order.key]
-            del self._by_serial[order.serial]
+            del self._orders[order.arrival]
+            self._by_number.pop(order.number, None)
         for waiting in failed:
-            if not waiting.done.done():
-                waiting.done.set_exception(error)
-                # Whoever waited may have hung up; then nobody else will look at it.
-                waiting.done.exception()
+            waiting.fail(error)
 
     def _check_queue(self) -> None:
         if len(self._queue) >= self.max_queue:
@@ -343,16 +298,16 @@ class Outside:
             raise Exhausted(message, reason="QUEUE_FULL")
 
     def _wait(self, kind: CommandKind, account: int, while_paused: bool, order: OutsideOrder | None = None) -> Waiting:
-        """A command with a serial of its own, which waits for the next window from now on; raises Exhausted."""
+        """A command that waits for the next window from now on; raises Exhausted."""
         self._check_queue()
         return self._append(kind, account, while_paused, order)
 
     def _append(self, kind: CommandKind, account: int, while_paused: bool, order: OutsideOrder | None = None) -> Waiting:
-        self._serial += 1
+        self._arrivals += 1
         waiting = Waiting(
             kind=kind,
             account=account,
-            serial=self._serial,
+            arrival=self._arrivals,
             while_paused=while_paused,
             done=asyncio.get_running_loop().create_future(),
             order=order,
@@ -366,18 +321,18 @@ class Outside:
         if waiting.order is not None and waiting.new_name:
             self._drop_name(waiting.order, waiting.new_name)
 
-    def _apply(self, window: int, row: dict[str, int]) -> None:
-        order = self._by_serial.get(row["serial"]) if row["account"] >= OUTSIDE_ACCOUNTS_FROM else None
+    def _apply(self, window: int, symbol: str, row: dict[str, int]) -> None:
+        order = self.order(symbol, row["serial"]) if row["account"] >= OUTSIDE_ACCOUNTS_FROM else None
         kind = row["kind"]
         if kind == ExecutionKind.TRADED:
             auction = row["side"] == Side.UNSPECIFIED
             if order is not None:
                 self._fill(window, order, row, row["leaves_lots"], Liquidity.AUCTION if auction else Liquidity.TAKER)
-            if row["maker_account"] >= OUTSIDE_ACCOUNTS_FROM and (maker := self._by_serial.get(row["maker_serial"])):
+            if row["maker_account"] >= OUTSIDE_ACCOUNTS_FROM and (maker := self.order(symbol, row["maker_serial"])):
                 self._fill(window, maker, row, row["maker_leaves_lots"], Liquidity.AUCTION if auction else Liquidity.MAKER)
         elif kind == ExecutionKind.CANCEL_REJECTED:
             if row["account"] >= OUTSIDE_ACCOUNTS_FROM:
-                self._answers.refuse(row)
+                self._answers.refuse(symbol, row)
         elif order is not None:
             self._change(order, row)
 
@@ -386,6 +341,7 @@ class Outside:
         waits = order.stop_price_ticks != 0 and order.status == OrderStatus.PENDING and kind != ExecutionKind.REJECTED
         status = next_status(order.status, kind, leaves > 0, waits)
         order.updated_ns = row["time_ns"]
+        self._notes.order(order)
         if kind == ExecutionKind.ACCEPTED:
             order.order_id, order.accepted_ns, order.leaves_lots = row["order_id"], row["time_ns"], leaves
             # It may have slid.
@@ -412,7 +368,8 @@ class Outside:
         if amending is None:
             return
         for before in order.amendments.values():
-            if before.serial < amending.serial:
+            if before.arrival < amending.arrival and before.fills:
+                self._notes.answer(order, before.new_name, None)
                 # A new list: whoever still waits for the old one has it.
                 before.fills = []
         if amending.new_name:
@@ -426,11 +383,17 @@ class Outside:
         order.updated_ns, order.leaves_lots = row["time_ns"], leaves
         order.filled_lots += lots
         order.notional += price * lots
-        order.account.fills.append(fill)
-        answer = order.amending.fills if order.amending is not None else order.first_fills
-        if (order.amending is not None or window == order.window) and len(answer) < FILLS:
+        self._notes.order(order)
+        self._keep_fill(order.account, fill)
+        amending = order.amending
+        answer = amending.fills if amending is not None else order.first_fills
+        if (amending is not None or window == order.window) and len(answer) < FILLS:
             answer.append(fill)
+            if amending is None or amending.new_name:
+                # One that gave no name is not known when it comes again.
+                self._notes.answer(order, amending.new_name if amending is not None else "", answer)
         position = order.account.positions.setdefault(order.instrument.symbol, Position())
+        self._notes.position(order.account, order.instrument.symbol)
         sign = 1 if order.side == Side.BUY else -1
         position.lots += sign * lots
         position.notional -= sign * price * lots
@@ -441,22 +404,42 @@ class Outside:
         else:
             self._close(order, status, Reason.UNSPECIFIED)
 
+    def _keep_fill(self, account: Account, fill: OwnFill) -> None:
+        if len(account.fills) == account.fills.maxlen:
+            oldest = account.fills.popleft().order
+            oldest.fills_kept -= 1
+            self._notes.fill(account, account.fill_count - account.fills.maxlen, None)
+            if oldest.forgotten and not oldest.fills_kept:
+                self._notes.forget_order(oldest)
+        self._notes.fill(account, account.fill_count, fill)
+        account.fills.append(fill)
+        account.fill_count += 1
+        fill.order.fills_kept += 1
+
     def _close(self, order: OutsideOrder, status: OrderStatus, reason: int) -> None:
         order.status, order.reason, order.leaves_lots = status, Reason(reason), 0
+        self._closings += 1
+        order.closing = self._closings
         closed = order.account.closed
         closed.append(order)
         self._closed.append(order)
         if len(closed) > CLOSED_ORDERS:
             self._forget(closed.popleft())
-        if len(self._closed) > 2 * len(self._by_serial) + FILLS:
+        if len(self._closed) > 2 * len(self._orders) + FILLS:
             # Most of them were forgotten for their own account's sake.
-            self._closed = deque(order for order in self._closed if order.serial in self._by_serial)
+            self._closed = deque(order for order in self._closed if not order.forgotten)
 
     def _forget(self, order: OutsideOrder) -> None:
-        self._by_serial.pop(order.serial, None)
+        self._drop_order(order)
+        self._notes.forget_order(order)
         order.account.orders.pop(order.key, None)
         for name in order.names[1:]:
             self._drop_name(order, name)
+
+    def _drop_order(self, order: OutsideOrder) -> None:
+        del self._orders[order.arrival]
+        del self._by_number[order.number]
+        order.forgotten = True
 
     def _drop_name(self, order: OutsideOrder, name: str) -> None:
         order.account.renamed.pop((order.instrument.symbol, name), None)
@@ -465,7 +448,7 @@ class Outside:
     def _forget_oldest(self) -> bool:
         while self._closed:
             order = self._closed.popleft()
-            if order.serial in self._by_serial:
+            if not order.forgotten:
                 order.account.closed.remove(order)
                 self._forget(order)
                 return True
@@ -475,7 +458,8 @@ class Outside:
         for account in self._accounts.values():
             if not any(order.is_open for order in account.orders.values()):
                 for order in account.orders.values():
-                    self._by_serial.pop(order.serial, None)
+                    self._drop_order(order)
+                self._notes.forget_account(account)
                 del self._accounts[account.name]
                 return
         self.refused += 1

@@ -8,7 +8,7 @@ from typing import Final
 from marksim.codec import decode_columns, encode_columns
 from marksim.core.errors import InvalidInput
 from marksim.core.types import EXECUTION, Records
-from marksim.orderbook.outside import account_number
+from marksim.orderbook.accounts import account_number
 from marksim.orderbook.sequencing import Sequencer
 from marksim.orderbook.stream import TickReader
 from marksim.v1 import orderbook_pb2 as pb
@@ -46,8 +46,23 @@ class ExecutionReader:
         """Whether there is more to come at once."""
         return bool(self._due) or self._frames.backlogged
 
+    @property
+    def behind(self) -> bool:
+        """Whether what comes next is to be fetched."""
+        return not self._due and self._frames.behind
+
+    async def fetch(self, patience_s: float) -> None:
+        """Wait for what comes next, at most so long; raises Damaged."""
+        await self._frames.fetch(patience_s)
+
+    def close(self) -> None:
+        """Wait for nothing more."""
+        self._frames.close()
+
     def take(self) -> pb.StreamExecutionsResponse | None:
-        """The next response that cannot wait for the heartbeat; None when the account has been told all there is."""
+        """The next response that cannot wait for the heartbeat; None when the account has been told all that
+        is in memory for it.
+        """
         while not self._due:
             message = self._frames.take()
             if message is None:
@@ -56,7 +71,7 @@ class ExecutionReader:
         return self._due.popleft()
 
     def heartbeat(self) -> pb.StreamExecutionsResponse:
-        """A response that says how far the market is; only after all there is was taken."""
+        """A response that says how far the market is, or the account if it is behind; only after `take` had none."""
         return _position(self._frames.heartbeat())
 
     def _responses(self, message: pb.StreamTicksResponse) -> list[pb.StreamExecutionsResponse]:
@@ -89,7 +104,7 @@ class ExecutionReader:
                 responses[-1].executions.add(
                     symbol=frame.symbol,
                     executions=encode_columns(part, types_pb2.ExecutionColumns),
-                    client_order_ids=self._names(run, part),
+                    client_order_ids=self._names(run, frame.symbol, part),
                     window=window,
                 )
         if responses:
@@ -97,7 +112,7 @@ class ExecutionReader:
             last.window, last.more, last.told_rows = window, False, 0
         return responses
 
-    def _names(self, run: str, rows: Records) -> dict[int, str]:
+    def _names(self, run: str, symbol: str, rows: Records) -> dict[int, str]:
         current, outside = self._sequencer.run, self._sequencer.outside
         if current is None or current.run != run:
             # Serials begin anew with each run, and only the orders of the current one are known.
@@ -106,7 +121,7 @@ class ExecutionReader:
             *rows["serial"][rows["account"] == self._account].tolist(),
             *rows["maker_serial"][rows["maker_account"] == self._account].tolist(),
         }
-        orders = ((serial, outside.order(serial)) for serial in serials)
+        orders = ((serial, outside.order(symbol, serial)) for serial in serials)
         return {serial: order.client_order_id for serial, order in orders if order is not None}
 
 

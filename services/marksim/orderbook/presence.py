@@ -1,67 +1,151 @@
 """Whether somebody is there for an account's orders, and what becomes of them when nobody is any more.
 
 A stream of own executions that asks for it stands for its client: the account's open orders live as long as one is open. How
-the last one ended does not matter, but that the book itself is ending: then its clients are not gone.
+the last one ended does not matter, but that the book itself is ending: then its clients are not gone. Those whom a stream
+stands for are noted, so that a book that comes back, from a crash too, knows for whom to wait and whose orders to cancel.
 
 Policy of the bounds: at most MAX_WAITING accounts are waited for; one more, and the one that has waited longest is given up.
 """
 
 import asyncio
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from marksim.core.errors import InvalidInput
+from marksim.core.errors import InvalidInput, MarksimError
+from marksim.orderbook.notes import PRESENT, DamagedNote
 from marksim.orderbook.sequencing import Sequencer
+from marksim.orderbook.waiting import Waiting
 from marksim.runtime.logs import get_logger
 from marksim.v1 import orderbook_pb2 as pb
 
 MAX_GRACE_MS: Final = 60_000
 SECOND_LOOK_S: Final = 0.5
 """An order that was on its way when its client went may arrive after the end of the client's stream."""
+BACK_S: Final = 10.0
+"""At least so long a book that has come back waits for clients that it knew."""
+AGAIN_S: Final = 1.0
+"""After so long a note that could not be taken away is tried again."""
 MAX_WAITING: Final = 4_096
+PREFIX: Final = PRESENT
+"""Of a note's key; the account's name follows. Its value is JSON: version, and the grace in wall milliseconds."""
+VERSION: Final = 1
 
 log = get_logger(__name__)
+
+PutNote = Callable[[str, bytes | None], None]
+"""Keeps a note under its key, None takes it away; raises MarksimError where it cannot."""
 
 
 class Presence:
     """Counts the streams that stand for each account, and lets the book cancel what the lost ones have open."""
 
-    def __init__(self, sequencer: Sequencer) -> None:
+    def __init__(self, sequencer: Sequencer, put_note: PutNote = lambda _key, _value: None) -> None:
+        self.put_note = put_note
         self._sequencer = sequencer
-        self._streams: dict[str, int] = {}
+        self._streams: dict[str, list[float]] = {}
+        """The graces of those that are open, wall seconds."""
         self._waiting: dict[str, asyncio.TimerHandle] = {}
+        self._notes: dict[str, bytes] = {}
+
+    @property
+    def notes(self) -> Mapping[str, bytes]:
+        """All that is noted now, by key: what a journal that begins anew has to hold."""
+        return self._notes
+
+    def restore(self, notes: Iterable[tuple[str, bytes]]) -> None:
+        """Wait for those to come back whom an earlier process knew; to be called once clients can. Raises DamagedNote."""
+        known = {key: (data, _grace_s(key, data)) for key, data in notes}
+        for key, (data, grace) in known.items():
+            if key not in self._notes:
+                self._notes[key] = data
+                self._wait(key.removeprefix(PREFIX), max(grace, BACK_S))
 
     def arrive(self, account: str, grace_s: float) -> Callable[[], None]:
-        """One more stream stands for the account; the result is to be called once that has ended."""
-        self._streams[account] = self._streams.get(account, 0) + 1
+        """One more stream stands for the account; the result is to be called once that has ended.
+
+        Raises MarksimError where that cannot be noted; then it does not stand for it.
+        """
+        graces = self._streams.get(account, [])
+        self._note(account, [*graces, grace_s])
+        self._streams[account] = graces
+        graces.append(grace_s)
         if (timer := self._waiting.pop(account, None)) is not None:
             timer.cancel()
         return lambda: self._leave(account, grace_s)
 
     def _leave(self, account: str, grace_s: float) -> None:
-        left = self._streams.pop(account) - 1
-        if left:
-            self._streams[account] = left
+        self._streams[account].remove(grace_s)
+        if self._streams[account]:
             return
+        del self._streams[account]
         if self._sequencer.tape.ended.is_set():
             return
         if not grace_s:
             self._cancel_orders(account)
+        self._wait(account, grace_s or SECOND_LOOK_S)
+
+    def _wait(self, account: str, seconds: float) -> None:
         if len(self._waiting) >= MAX_WAITING:
             oldest = next(iter(self._waiting))
             self._waiting[oldest].cancel()
             self._give_up(oldest)
-        self._waiting[account] = asyncio.get_running_loop().call_later(grace_s or SECOND_LOOK_S, self._give_up, account)
+        self._waiting[account] = asyncio.get_running_loop().call_later(seconds, self._give_up, account)
 
     def _give_up(self, account: str) -> None:
         del self._waiting[account]
-        if not self._sequencer.tape.ended.is_set():
-            self._cancel_orders(account)
+        if self._sequencer.tape.ended.is_set():
+            return
+        if (waiting := self._cancel_orders(account)) is None or waiting.done is None:
+            self._forget(account)
+        else:
+            # Until that is done, a book that crashes must know about it when it comes back.
+            waiting.done.add_done_callback(lambda _: self._forget(account))
 
-    def _cancel_orders(self, account: str) -> None:
+    def _cancel_orders(self, account: str) -> Waiting | None:
         # Its name stays out of the log: who knows it may act for the account.
-        if orders := self._sequencer.outside.enqueue_owner_gone(account):
+        orders, waiting = self._sequencer.outside.enqueue_owner_gone(account)
+        if orders:
             log.info("a client is gone, and its orders with it", orders=orders)
+        return waiting
+
+    def _note(self, account: str, graces: list[float]) -> None:
+        key, note = PREFIX + account, json.dumps({"version": VERSION, "grace_ms": round(1_000 * max(graces))}).encode()
+        if self._notes.get(key) != note:
+            self._put(key, note)
+            self._notes[key] = note
+
+    def _put(self, key: str, note: bytes | None) -> None:
+        # It is on the event loop: nobody shall wait with it for a journal that cannot be written for now.
+        self._sequencer.check_not_held()
+        self.put_note(key, note)
+
+    def _forget(self, account: str) -> None:
+        """Nobody stands for it any more, and nothing is left to cancel."""
+        key = PREFIX + account
+        if account in self._streams or account in self._waiting or key not in self._notes:
+            return
+        try:
+            self._put(key, None)
+        except MarksimError as error:
+            log.warning("cannot note that a client is gone; tried again", reason=error.reason, error=error.message)
+            asyncio.get_running_loop().call_later(AGAIN_S, self._forget, account)
+        else:
+            del self._notes[key]
+
+
+def _grace_s(key: str, data: bytes) -> float:
+    """Of a note, wall seconds; raises DamagedNote."""
+    try:
+        note = json.loads(data)
+        version, grace = note["version"], note.get("grace_ms")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedNote(f"note {key!r} of the journal cannot be read, it is damaged: {error}") from error
+    if version != VERSION:
+        raise DamagedNote(f"note {key!r} of the journal is of version {version}, this release reads version {VERSION}")
+    if not key.startswith(PREFIX) or type(grace) is not int or not 0 <= grace <= MAX_GRACE_MS:
+        raise DamagedNote(f"note {key!r} of the journal is none of a client's presence: grace_ms is {grace!r}")
+    return grace / 1_000
 
 
 def grace_s(request: pb.StreamExecutionsRequest) -> float:

@@ -17,6 +17,7 @@ from marksim.orderbook.order_entry import OrderEntry, check_name, fill_to_proto,
 from marksim.orderbook.own_executions import ExecutionReader
 from marksim.orderbook.presence import Presence, grace_s
 from marksim.orderbook.readers import Readers
+from marksim.orderbook.reading import read_windows
 from marksim.orderbook.sequencing import Sequencer
 from marksim.orderbook.stream import TickReader, stream
 from marksim.orderbook.timing import outside_call
@@ -32,8 +33,8 @@ MAX_ORDERS_OF_LEVEL: Final = 100
 MAX_ORDERS_OF_SIDE: Final = 1_000
 """With them an answer costs the event loop no more than one of MAX_LIMIT levels a side."""
 _PAGE_TOKEN: Final = re.compile(r"([^/]{1,64})/([0-9]{1,18})", re.ASCII)
-"""The run, and the serial of the last order before the page."""
-LARGEST_SERIAL: Final = (1 << 63) - 1
+"""The run, and the number of the last order before the page by arrival."""
+LARGEST_NUMBER: Final = (1 << 63) - 1
 
 
 class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
@@ -44,17 +45,21 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
         self.trading = Trading(sequencer)
         self.readers = Readers()
         self.presence = Presence(sequencer)
+        sequencer.noted = lambda: self.presence.notes
         self.streams = {"ticks": 0, "executions": 0}
         """Open ones, by what they bring."""
         self.streams_ended = asyncio.Event()
         self.streams_ended.set()
         self.ready = False
+        self.recovering = ""
+        """What it does before it knows its run, in words."""
         self._entry = OrderEntry(sequencer)
 
     async def Trade(
         self, request_iterator: AsyncIterator[pb.TradeRequest], context: Context
     ) -> AsyncIterator[pb.TradeResponse]:
         authorize(current_principal(), "", Action.STEER)
+        self._check_recovered()
         self._check_ready()
         async with aclosing(self.trading.run(request_iterator)) as responses:
             async for response in responses:
@@ -63,6 +68,7 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
     async def StreamTicks(self, request: pb.StreamTicksRequest, context: Context) -> AsyncIterator[pb.StreamTicksResponse]:
         records = request.reader or pb.FRAME_PART_EXECUTIONS in request.parts
         authorize(current_principal(), "", Action.RECORD if records else Action.WATCH)
+        self._check_recovered()
         tape = self.sequencer.tape
         for symbol in request.symbols:
             self.sequencer.instrument(symbol, "symbols")
@@ -75,14 +81,16 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
             self.readers.connect(request.reader)
         try:
             with self._streaming("ticks"):
-                async for message in stream(tape, reader):
-                    yield message
+                async with aclosing(stream(tape, reader)) as messages:
+                    async for message in messages:
+                        yield message
         finally:
             if request.reader:
                 self.readers.disconnect(request.reader)
 
     async def ConfirmWindow(self, request: pb.ConfirmWindowRequest, context: Context) -> pb.ConfirmWindowResponse:
         authorize(current_principal(), "", Action.RECORD)
+        self._check_recovered()
         check_name(request.reader, "reader")
         self._check_window(request)
         self.readers.confirm(request.reader, request.run, request.window)
@@ -90,26 +98,27 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
 
     async def ListReaders(self, request: pb.ListReadersRequest, context: Context) -> pb.ListReadersResponse:
         authorize(current_principal(), "", Action.WATCH)
+        self._check_recovered()
         return pb.ListReadersResponse(readers=self.readers.to_proto())
 
     async def ForgetReader(self, request: pb.ForgetReaderRequest, context: Context) -> pb.ForgetReaderResponse:
         authorize(current_principal(), "", Action.STEER)
+        self._check_recovered()
         self.readers.forget(request.reader)
         return pb.ForgetReaderResponse()
 
     async def GetRun(self, request: pb.GetRunRequest, context: Context) -> pb.GetRunResponse:
-        sequencer, run = self.sequencer, self.sequencer.run
-        return pb.GetRunResponse(
-            run=run.run if run else "",
-            term=sequencer.term,
-            instance=sequencer.instance,
-            last_window=run.last_window if run and run.last_window >= 0 else None,
-            scenario_hash=sequencer.scenario_hash,
-            engine_connected=sequencer.session is not None,
-            paused=sequencer.session is not None and sequencer.session.paused,
-            ended=sequencer.tape.ended.is_set(),
-            tapes=sequencer.tapes.values(),
-        )
+        # Before the journal is read it would say that there is no run, and an engine would begin another.
+        self._check_recovered()
+        return self.sequencer.describe()
+
+    async def ReadWindows(self, request: pb.ReadWindowsRequest, context: Context) -> AsyncIterator[pb.ReadWindowsResponse]:
+        authorize(current_principal(), "", Action.STEER)
+        self._check_recovered()
+        self._check_ready()
+        async with aclosing(read_windows(self.sequencer.tape, request)) as responses:
+            async for response in responses:
+                yield response
 
     async def GetBook(self, request: pb.GetBookRequest, context: Context) -> pb.GetBookResponse:
         instrument = self.sequencer.instrument(request.symbol)
@@ -140,6 +149,7 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
     async def SubmitOrder(self, request: pb.SubmitOrderRequest, context: Context) -> pb.SubmitOrderResponse:
         with outside_call("SubmitOrder"):
             authorize(current_principal(), request.account, Action.TRADE)
+            self._check_recovered()
             if request.self_trade_group:
                 # Its members' orders may be cancelled by this one.
                 authorize(current_principal(), request.self_trade_group, Action.TRADE)
@@ -151,12 +161,14 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
     async def CancelOrder(self, request: pb.CancelOrderRequest, context: Context) -> pb.CancelOrderResponse:
         with outside_call("CancelOrder"):
             authorize(current_principal(), request.account, Action.TRADE)
+            self._check_recovered()
             outcome = await self._entry.cancel(request)
         return pb.CancelOrderResponse(order=order_to_proto(outcome.order), run=outcome.run, window=outcome.window)
 
     async def AmendOrder(self, request: pb.AmendOrderRequest, context: Context) -> pb.AmendOrderResponse:
         with outside_call("AmendOrder"):
             authorize(current_principal(), request.account, Action.TRADE)
+            self._check_recovered()
             outcome, traded = await self._entry.amend(request)
         order, fills = order_to_proto(outcome.order), map(fill_to_proto, traded)
         return pb.AmendOrderResponse(order=order, fills=fills, run=outcome.run, window=outcome.window)
@@ -164,6 +176,7 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
     async def MassCancel(self, request: pb.MassCancelRequest, context: Context) -> pb.MassCancelResponse:
         with outside_call("MassCancel"):
             authorize(current_principal(), request.account, Action.TRADE)
+            self._check_recovered()
             cancelled, run, window = await self._entry.mass_cancel(request)
         orders = map(order_to_proto, cancelled[:MAX_LIMIT])
         return pb.MassCancelResponse(orders=orders, run=run, window=window, cancelled=len(cancelled))
@@ -171,30 +184,38 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
     async def SetSession(self, request: pb.SetSessionRequest, context: Context) -> pb.SetSessionResponse:
         with outside_call("SetSession"):
             authorize(current_principal(), "", Action.STEER)
+            self._check_recovered()
             state, run, window = await self._entry.set_session(request)
         return pb.SetSessionResponse(run=run, window=window, state=enum_value(state))
 
     async def GetOrder(self, request: pb.GetOrderRequest, context: Context) -> pb.GetOrderResponse:
         authorize(current_principal(), request.account, Action.READ)
+        self._check_recovered()
+        await self._entry.told()
         return pb.GetOrderResponse(order=order_to_proto(self._entry.find(request)))
 
     async def ListOrders(self, request: pb.ListOrdersRequest, context: Context) -> pb.ListOrdersResponse:
         authorize(current_principal(), request.account, Action.READ)
+        self._check_recovered()
         limit = _limit(request.limit, 100, "limit")
+        await self._entry.told()
         run = self.sequencer.run.run if self.sequencer.run else ""
         before = _page(request.page_token, run)
         account = self._entry.account(request.account, request.symbol)
         # One more than asked for tells whether there are older ones.
         found = list(islice(account.newest(before, request.symbol, request.open_only), limit + 1)) if account else []
         page = found[:limit]
-        token = f"{run}/{page[-1].serial}" if len(found) > limit else ""
+        token = f"{run}/{page[-1].arrival}" if len(found) > limit else ""
         return pb.ListOrdersResponse(orders=map(order_to_proto, page), next_page_token=token)
 
     async def ListTrades(self, request: pb.ListTradesRequest, context: Context) -> pb.ListTradesResponse:
+        self._check_recovered()
         instrument = self.sequencer.instrument(request.symbol)
         limit = _limit(request.limit, 100, "limit")
         if request.account:
             authorize(current_principal(), request.account, Action.READ)
+            self._check_recovered()
+            await self._entry.told()
             return pb.ListTradesResponse(trades=self._own_trades(request.account, request.symbol, limit))
         columns = ["sequence", "time_ns", "side", "price_ticks", "quantity_lots"]
         async with self.sequencer.books:
@@ -214,6 +235,8 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
 
     async def GetPosition(self, request: pb.GetPositionRequest, context: Context) -> pb.GetPositionResponse:
         authorize(current_principal(), request.account, Action.READ)
+        self._check_recovered()
+        await self._entry.told()
         account = self._entry.account(request.account, request.symbol)
         positions = positions_to_proto(account, request.symbol, self.sequencer) if account else []
         return pb.GetPositionResponse(positions=positions)
@@ -223,6 +246,7 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
     ) -> AsyncIterator[pb.StreamExecutionsResponse]:
         # With it, the end of the stream is a command.
         authorize(current_principal(), request.account, Action.TRADE if request.cancel_on_disconnect else Action.READ)
+        self._check_recovered()
         check_name(request.account, "account")
         grace = grace_s(request)
         for symbol in request.symbols:
@@ -234,8 +258,9 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
             left = self.presence.arrive(request.account, grace)
             context.add_done_callback(lambda _: left())  # type: ignore[arg-type]  # its stub names no function
         with self._streaming("executions"):
-            async for response in stream(self.sequencer.tape, reader):
-                yield response
+            async with aclosing(stream(self.sequencer.tape, reader)) as responses:
+                async for response in responses:
+                    yield response
 
     @contextmanager
     def _streaming(self, what: str) -> Iterator[None]:
@@ -252,6 +277,10 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
     def _check_not_ended(self) -> None:
         if self.sequencer.tape.ended.is_set():
             raise Away("the order book is shutting down", reason="SHUTTING_DOWN")
+
+    def _check_recovered(self) -> None:
+        if self.recovering:
+            raise Away(f"the order book is starting: {self.recovering}", reason="STARTING")
 
     def _check_ready(self) -> None:
         """For what calls a kernel: uncompiled, it would hold up the event loop for as long as the compiler takes."""
@@ -296,9 +325,9 @@ def _limit(asked: int, default: int, field: str, most: int = MAX_LIMIT) -> int:
 
 
 def _page(token: str, run: str) -> int:
-    """The serial that a page token of this run names: orders older than that follow."""
+    """The number that a page token of this run names: orders that arrived before that follow."""
     if not token:
-        return LARGEST_SERIAL
+        return LARGEST_NUMBER
     parts = _PAGE_TOKEN.fullmatch(token)
     if parts is None or parts[1] != run:
         problem = f"page_token is {token[:60]!r}, which names no page of this run: begin without one"

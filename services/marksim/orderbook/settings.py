@@ -2,6 +2,8 @@
 
 import re
 import socket
+from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -24,6 +26,34 @@ class OrderBookSettings(ServiceSettings):
     )
     max_orders: int = Field(
         DEFAULT_MAX_ORDERS, ge=1, le=LARGEST_MAX_ORDERS, description="most resting orders of one symbol; more are rejected"
+    )
+    durability: Literal["none", "process", "disk"] = Field(
+        "process",
+        description="what a run survives: none, kill -9 of this process (process), or a power cut (disk: synced in groups)",
+    )
+    journal: Path = Field(Path("data/journal"), description="directory of the journal; not used where durability is none")
+    new_run: str = Field(
+        "", description="begin anew and set an older run aside, once for each new text given here; empty goes on with it"
+    )
+    replay: Path | None = Field(
+        None,
+        description="journal or exported file of a recorded session, which an engine with the same plays again: its "
+        "scenario is traded, and nothing is kept",
+    )
+    replay_from: str = Field(
+        "", description="where it begins: a duration since the start of the recorded run such as 2h, or an ISO time"
+    )
+    snapshot_windows: int = Field(
+        12_000, ge=1, le=10_000_000, description="windows from one snapshot of the books to the next; a start plays the rest"
+    )
+    sync_ms: int = Field(100, ge=1, le=10_000, description="durability disk: longest time until a window is synced, wall ms")
+    journal_hours: float = Field(24.0, ge=0.01, le=100_000, description="age from which windows may be dropped, wall hours")
+    journal_mib: int = Field(1_024, ge=1, le=1_048_576, description="size from which the oldest windows are dropped, MiB")
+    journal_cap_mib: int = Field(
+        4_096,
+        ge=1,
+        le=1_048_576,
+        description="size that is never passed: named readers lose windows, then the market waits, MiB",
     )
     ring_mib: int = Field(128, ge=1, le=65_536, description="memory for frames that readers may still fetch, MiB")
     ring_seconds: float = Field(300.0, ge=1, le=86_400, description="longest time that frames stay there, wall seconds")

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marksim.codec import tick_to_proto
-from marksim.codec_wire import column_bytes, embedded, header
+from marksim.codec_wire import column_bytes
 from marksim.core.book.book import OrderBook
+from marksim.core.feed.digest import rows_digest
+from marksim.core.feed.rerun import Played
 from marksim.core.feed.tape import TapeHash
 from marksim.core.feed.ticks import NO_TICKS, TickBuilder, tick_row
 from marksim.core.feed.trades import trades_of
+from marksim.core.rows import choose
 from marksim.core.types import (
     COMMAND,
     EXECUTION,
@@ -23,7 +27,8 @@ from marksim.core.types import (
     SessionState,
 )
 from marksim.core.types import DEPTH as DEPTH_ROWS
-from marksim.orderbook.ring import Segment
+from marksim.orderbook.answers import joined_result, result_head
+from marksim.orderbook.frames import frame_segments
 from marksim.orderbook.tape import SymbolFrame
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import types_pb2
@@ -57,6 +62,11 @@ class TradeRing:
         count = min(limit, self._count, len(self._rows))
         return self._rows[(self._count - 1 - np.arange(count)) % len(self._rows)]
 
+    def oldest_first(self) -> Records:
+        """All of them, as a copy."""
+        count = min(self._count, len(self._rows))
+        return choose(self._rows, (self._count - count + np.arange(count)) % len(self._rows))
+
 
 class SymbolBook:
     """One symbol of a run: its book, what the feed derives from it, and its latest trades."""
@@ -64,43 +74,49 @@ class SymbolBook:
     def __init__(self, number: int, instrument: Instrument, max_orders: int, start_ns: int) -> None:
         self.number = number
         self.instrument = instrument
+        self.max_orders = max_orders
         self.book = OrderBook(instrument, max_orders=max_orders, start_ns=start_ns)
         self.ticks = TickBuilder(instrument, self.book.session_state)
         self.tape_hash = TapeHash()
         self.trades = TradeRing()
         self.previous_window: int | None = None
-        self._symbol_result = pb.SymbolResult(symbol=instrument.symbol).SerializeToString()
+        """The last one that had a frame."""
+        self.last_tick_window: int | None = None
+        self._symbol_result = result_head(instrument.symbol)
 
     def apply(self, window: int, end_ns: int, commands: Records, snapshot: bool) -> "SymbolDone":
         """Do this symbol's part of a window; with `snapshot` there is a frame even if nothing happened."""
         something = len(commands) or self.book.due_before(end_ns)
         output = self.book.apply_in_place(commands, end_ns) if something else NOTHING
+        ticks = NO_TICKS
         # In an auction the session is worked out anew from the whole book: not where nothing can have changed.
         tick = self.ticks.update(output, self.book.session) if len(output.executions) else None
         if len(output.executions):
-            ticks = NO_TICKS if tick is None else tick_row(tick, output.executions["sequence"].item(-1))
+            if tick is not None:
+                self.last_tick_window = window
+                ticks = tick_row(tick, output.executions["sequence"].item(-1))
             self.tape_hash.update(output.executions, ticks)
         executions = column_bytes(output.executions, types_pb2.ExecutionColumns)
         quotes = column_bytes(output.quotes, types_pb2.QuoteColumns)
         shown = tick_to_proto(tick).SerializeToString() if tick is not None else b""
         result, tape = None, None
         if len(output.executions):
-            result, tape = self._result(executions, quotes, shown), self.tape()
-        frame = None
+            result, tape = joined_result(self._symbol_result, executions, quotes, shown), self.tape()
+        levels = self._snapshot(end_ns) if snapshot else None
+        frame, previous = None, self.previous_window
         if result is not None or snapshot:
-            levels = self._snapshot(end_ns) if snapshot else None
             frame = SymbolFrame(self.number, self._segments(window, output, shown, executions, quotes, levels))
             self.previous_window = window
-        return SymbolDone(result, frame, output.executions, tape)
+        return SymbolDone(result, frame, tape, output, ticks, levels, -1 if previous is None else previous)
 
-    def _result(self, executions: bytes, quotes: bytes, tick: bytes) -> bytes:
-        """An encoded SymbolResult."""
-        parts = [self._symbol_result, embedded(pb.SymbolResult.EXECUTIONS_FIELD_NUMBER, executions)]
-        if quotes:
-            parts.append(embedded(pb.SymbolResult.QUOTES_FIELD_NUMBER, quotes))
-        if tick:
-            parts.append(embedded(pb.SymbolResult.TICK_FIELD_NUMBER, tick))
-        return b"".join(parts)
+    def took(self, played: Played, framed: NDArray[np.int64]) -> None:
+        """Windows were played again through book, ticks and tape; `framed` are those with a frame."""
+        self.trades.extend(trades_of(played.executions))
+        if len(framed):
+            self.previous_window = int(framed[-1])
+        ticked = np.flatnonzero(played.ticked)
+        if len(ticked):
+            self.last_tick_window = played.first_window + int(ticked[-1])
 
     def tape(self) -> pb.SymbolTape:
         """The tape hash as it stands."""
@@ -118,21 +134,8 @@ class SymbolBook:
         trades = trades_of(output.executions)
         if len(trades):
             self.trades.extend(trades)
-        head = pb.Frame(symbol=self.instrument.symbol, window=window, previous_window=self.previous_window)
-        snapshot = column_bytes(levels, types_pb2.DepthColumns) if levels is not None else b""
-        parts = {
-            pb.Frame.TICK_FIELD_NUMBER: tick,
-            pb.Frame.TRADES_FIELD_NUMBER: column_bytes(trades, types_pb2.TradeColumns),
-            pb.Frame.QUOTES_FIELD_NUMBER: quotes,
-            pb.Frame.DEPTH_FIELD_NUMBER: column_bytes(output.depth, types_pb2.DepthColumns),
-            pb.Frame.DEPTH_SNAPSHOT_FIELD_NUMBER: snapshot,
-            pb.Frame.EXECUTIONS_FIELD_NUMBER: executions,
-        }
-        segments = [embedded(field, data) if data else b"" for field, data in parts.items()]
-        if levels is not None and not snapshot:
-            # An empty book has a snapshot, too.
-            segments[Segment.SNAPSHOT - 1] = header(pb.Frame.DEPTH_SNAPSHOT_FIELD_NUMBER, 0)
-        return [head.SerializeToString(), *segments]
+        symbol, previous = self.instrument.symbol, self.previous_window
+        return frame_segments(symbol, window, previous, executions, trades, quotes, output.depth, tick, levels)
 
     def _snapshot(self, end_ns: int) -> Records:
         levels = self.book.depth()
@@ -149,10 +152,21 @@ class SymbolDone:
     result: bytes | None
     """An encoded SymbolResult."""
     frame: SymbolFrame | None
-    executions: Records
-    """They hold until the next window."""
     tape: pb.SymbolTape | None
     """The tape hash after the window, where anything happened."""
+    output: BookOutput
+    """It holds until the next window."""
+    tick: Records
+    """dtype TICK: one row, or none"""
+    levels: Records | None
+    """dtype DEPTH: all levels after the window, where a snapshot was due"""
+    previous_window: int
+    """Its last window before this one that had a frame; -1 for none"""
+
+    @property
+    def digest(self) -> int:
+        """By which a re-execution knows that it came to the same."""
+        return rows_digest(self.output.executions, self.output.quotes, self.output.depth, self.tick)
 
 
 class Shard:

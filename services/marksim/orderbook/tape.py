@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from marksim.orderbook.recorded import Recorded, Turns
 from marksim.orderbook.ring import FrameRing, Segment
 from marksim.v1 import orderbook_pb2 as pb
 
@@ -21,6 +22,8 @@ class RunFacts:
     last_window: int = -1
     last_ticks: dict[int, bytes] = field(default_factory=dict)
     """By symbol, the head and tick of the newest frame that had one."""
+    recorded: Recorded | None = None
+    """What is kept of it beyond memory; None where nothing is, or no longer."""
 
     @property
     def run(self) -> str:
@@ -52,16 +55,38 @@ class Tape:
         """Set once something has happened since it was read; then another takes its place."""
         self.ended = asyncio.Event()
         """Set when streams shall end after what they still have to deliver."""
+        self.turns = Turns()
+        """Of those who read what is recorded."""
 
-    def begin_run(self, started: pb.RunStarted) -> RunFacts:
-        """All windows from now on belong to this run."""
+    def begin_run(self, started: pb.RunStarted, recorded: Recorded | None = None, last_window: int = -1) -> RunFacts:
+        """All windows from now on belong to this run, and are in `recorded` before they are published, if it is given.
+
+        They come after `last_window`: nobody is shown a window before that, or told that it is missing.
+        """
         number = self.current.number + 1 if self.current else 1
-        self.current = self.runs[number] = RunFacts(number, started)
+        if self.current is not None:
+            # A journal has one run.
+            self.current.recorded = None
+        self.current = self.runs[number] = RunFacts(number, started, last_window, recorded=recorded)
         if len(self.runs) > KNOWN_RUNS:
             oldest, second, *_ = self.runs
             del self.runs[oldest]
             # A frame in the ring belongs to a run that can be named.
             self.ring.forget(second)
+        self._wake()
+        return self.current
+
+    def resume_run(
+        self, started: pb.RunStarted, last_window: int, last_ticks: Mapping[int, bytes], recorded: Recorded
+    ) -> RunFacts:
+        """A run goes on that an earlier process had; all its windows so far are in `recorded`, and none is in memory.
+
+        `last_ticks` as in RunFacts: `newest_ticks` makes them.
+        """
+        assert self.current is None, "a run that goes on is the first one of a process"
+        self.current = self.runs[1] = RunFacts(1, started, last_window, dict(last_ticks), recorded)
+        if last_window >= 0:
+            self.ring.evicted = (1, last_window)
         self._wake()
         return self.current
 
@@ -72,8 +97,7 @@ class Tape:
         wall_ms = time.monotonic_ns() // 1_000_000
         for frame in frames:
             self.ring.append(run.number, window, frame.symbol, frame.segments, wall_ms)
-            if frame.segments[Segment.TICK]:
-                run.last_ticks[frame.symbol] = frame.segments[Segment.HEAD] + frame.segments[Segment.TICK]
+        newest_ticks(run.last_ticks, frames)
         run.last_window = window
         self._wake()
 
@@ -89,3 +113,10 @@ class Tape:
     def _wake(self) -> None:
         self.changed.set()
         self.changed = asyncio.Event()
+
+
+def newest_ticks(ticks: dict[int, bytes], frames: Iterable[SymbolFrame]) -> None:
+    """Bring `RunFacts.last_ticks` up to these frames, oldest first."""
+    for frame in frames:
+        if frame.segments[Segment.TICK]:
+            ticks[frame.symbol] = frame.segments[Segment.HEAD] + frame.segments[Segment.TICK]

@@ -8,25 +8,32 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from marksim.core.errors import MarksimError
 from marksim.core.types import COMMAND, CommandKind, ExecutionKind, Reason, Records, SessionState, Side
 
 if TYPE_CHECKING:
-    from marksim.orderbook.outside import OutsideOrder, OwnFill
+    from marksim.orderbook.accounts import OutsideOrder, OwnFill
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Waiting:
-    """A command that has not reached the book yet; `done` gets the number of its window, or the error."""
+    """A command that has not reached the book yet."""
 
     kind: CommandKind
     account: int
     """Its number."""
-    serial: int
+    arrival: int
+    """Its number among all commands of this shard."""
     while_paused: bool
-    done: "asyncio.Future[int]"
+    done: "asyncio.Future[int] | None"
+    """Gets the number of its window, or the error; None of a command of an earlier process, which is long done."""
     order: "OutsideOrder | None" = None
     """Which it is about; None for what cancels all orders of an account, or changes the session."""
     symbols: tuple[str, ...]
+    serials: dict[str, int] = field(default_factory=dict)
+    """Its number among the commands of each of its symbols, from its window."""
+    window: int = -1
+    """That has done it."""
     side: Side = Side.UNSPECIFIED
     """Of a mass cancel; UNSPECIFIED for both."""
     price_ticks: int = 0
@@ -44,12 +51,28 @@ class Waiting:
     cancelled: "list[OutsideOrder]" = field(default_factory=list)
     """By a mass cancel."""
 
-    def row(self, time_ns: int) -> dict[str, int]:
-        """The columns of COMMAND that are not 0."""
+    async def told(self) -> int:
+        """Its window, once that is done; raises what it failed with. Who gives up asking takes nothing back."""
+        return self.window if self.done is None else await asyncio.shield(self.done)
+
+    def finish(self) -> None:
+        """Its window is done: whoever waited is told."""
+        if self.done is not None and not self.done.done():
+            self.done.set_result(self.window)
+
+    def fail(self, error: MarksimError) -> None:
+        """It will have no effect, or none that anybody could rely on."""
+        if self.done is not None and not self.done.done():
+            self.done.set_exception(error)
+            # Whoever waited may have hung up; then nobody else will look at it.
+            self.done.exception()
+
+    def row(self, symbol: str, time_ns: int) -> dict[str, int]:
+        """The columns of COMMAND that are not 0, as that symbol's book gets them."""
         values: dict[str, int] = {
             "time_ns": time_ns,
             "account": self.account,
-            "serial": self.serial,
+            "serial": self.serials[symbol],
             "kind": self.kind,
         }
         order = self.order
@@ -83,9 +106,9 @@ class Waiting:
         }
 
 
-def command_rows(queue: Iterable[Waiting], time_ns: int) -> Records:
-    """COMMAND rows of what waits, in its order."""
-    wanted = [waiting.row(time_ns) for waiting in queue]
+def command_rows(queue: Iterable[Waiting], symbol: str, time_ns: int) -> Records:
+    """COMMAND rows of what waits for a symbol, in its order."""
+    wanted = [waiting.row(symbol, time_ns) for waiting in queue]
     rows: Records = np.zeros(len(wanted), COMMAND)
     for row, values in zip(rows, wanted, strict=True):
         for name, value in values.items():
@@ -97,8 +120,8 @@ class Answers:
     """Finds the command that a row of executions answers: the book answers each in its turn."""
 
     def __init__(self, sealed: Iterable[Waiting]) -> None:
-        self._of_order: dict[int, deque[Waiting]] = {}
-        """By the order's serial: the order itself may be forgotten by the time its answer comes."""
+        self._of_order: dict[tuple[str, int], deque[Waiting]] = {}
+        """By the order's symbol and serial: the order itself may be forgotten by the time its answer comes."""
         self._mass_cancels: dict[int, list[Waiting]] = {}
         self._sessions: dict[str, list[Waiting]] = {}
         for waiting in sealed:
@@ -107,20 +130,20 @@ class Answers:
             elif waiting.kind == CommandKind.MASS_CANCEL:
                 self._mass_cancels.setdefault(waiting.account, []).append(waiting)
             elif waiting.order is not None and waiting.kind != CommandKind.NEW:
-                self._of_order.setdefault(waiting.order.serial, deque()).append(waiting)
+                self._of_order.setdefault(waiting.order.number, deque()).append(waiting)
 
-    def refuse(self, row: dict[str, Any]) -> None:
+    def refuse(self, symbol: str, row: dict[str, Any]) -> None:
         """Note why the book did nothing, by a CANCEL_REJECTED row; that of a mass cancel says nothing new."""
-        if own := self._of_order.get(row["serial"]):
+        if own := self._of_order.get((symbol, row["serial"])):
             own.popleft().refused = Reason(row["reason"])
 
     def take(self, order: "OutsideOrder", row: dict[str, Any]) -> "Waiting | None":
         """The cancel or amendment of the order that the row, AMENDED or CANCELLED, answers; None where it answers none."""
-        own = self._of_order.get(order.serial, deque())
+        own = self._of_order.get(order.number, deque())
         if row["kind"] == ExecutionKind.CANCELLED:
             for mass_cancel in self._mass_cancels.get(order.account.number, []):
-                comes_first = not own or mass_cancel.serial < own[0].serial
-                covers = order.serial < mass_cancel.serial and mass_cancel.side in (Side.UNSPECIFIED, order.side)
+                comes_first = not own or mass_cancel.arrival < own[0].arrival
+                covers = order.arrival < mass_cancel.arrival and mass_cancel.side in (Side.UNSPECIFIED, order.side)
                 if comes_first and covers and order.instrument.symbol in mass_cancel.symbols:
                     mass_cancel.cancelled.append(order)
                     return None
@@ -129,7 +152,7 @@ class Answers:
     def take_sessions(self, symbol: str, executions: Records) -> None:
         """Note what became of the changes of a symbol's session: refused, or the state after its window."""
         for waiting in self._sessions.get(symbol, ()):
-            own = executions[(executions["account"] == waiting.account) & (executions["serial"] == waiting.serial)]
+            own = executions[(executions["account"] == waiting.account) & (executions["serial"] == waiting.serials[symbol])]
             if own["kind"][0] == ExecutionKind.REJECTED:
                 waiting.refused = Reason(own["reason"][0])
             else:

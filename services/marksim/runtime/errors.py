@@ -17,7 +17,7 @@ import grpc.aio
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from marksim.core.errors import Away, Denied, Exhausted, InvalidInput, MarksimError, NotFound, NotNow, Unsupported
+from marksim.core.errors import Away, Damaged, Denied, Exhausted, InvalidInput, MarksimError, NotFound, NotNow, Unsupported
 from marksim.runtime.identity import principal_of, set_principal
 from marksim.runtime.logs import get_logger
 
@@ -32,6 +32,7 @@ CODES: Final[dict[type[MarksimError], grpc.StatusCode]] = {
     Away: grpc.StatusCode.UNAVAILABLE,
     Denied: grpc.StatusCode.PERMISSION_DENIED,
     Exhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Damaged: grpc.StatusCode.DATA_LOSS,
     MarksimError: grpc.StatusCode.INTERNAL,
 }
 

@@ -27,7 +27,7 @@ class AgentModel(Model):
 
     name: Name
     type: str
-    """A type of the package, or your own code: file.py:function, relative to this file, or package.module:function."""
+    """A type of the package, or your own function or class: file.py:name, relative to this file, or package.module:name."""
     count: int = Field(default=1, ge=0, le=MAX_COUNT)
     symbol: str | None = None
     """What it trades; the first instrument if neither this nor `symbols` is given."""
@@ -38,6 +38,8 @@ class AgentModel(Model):
     """Parameters of its type."""
     provides_liquidity: bool | None = None
     """Whether a liquidity withdrawal takes it out of the market for a while; the type's own way if not given."""
+    ephemeral: bool = False
+    """Whether after a crash it starts afresh, its orders cancelled, instead of going on as if nothing had happened."""
 
     _code: Code | None = PrivateAttr(default=None)
 
@@ -119,11 +121,15 @@ class AgentModel(Model):
                 parameters=parameters,
                 run=function.run,
                 provides_liquidity=liquid,
+                ephemeral=self.ephemeral,
             )
 
     def hashed(self) -> dict[str, Any]:
-        """What the scenario's hash has of it: parameters with their defaults, or the user's code and what he gave it."""
-        content = self.model_dump(mode="json") | {"params": self.resolved_params()}
+        """What the scenario's hash has of it: parameters with their defaults, or the user's code and what he gave it.
+
+        `ephemeral` is not in it: an agent that cannot be re-run may be told to start afresh in a run that goes on.
+        """
+        content = self.model_dump(mode="json", exclude={"ephemeral"}) | {"params": self.resolved_params()}
         if self._code is not None:
             # The path differs from machine to machine; the text of the file is what counts.
             return content | {"type": self._code.function, "code": self._code.sha256}

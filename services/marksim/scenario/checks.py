@@ -10,6 +10,7 @@ from marksim.core.book.schedule import change_after, state_at
 from marksim.core.populations import POPULATION_TYPES
 from marksim.core.types import NS_PER_S, SessionState
 from marksim.scenario.code import Code
+from marksim.scenario.recovery import pace_of
 from marksim.scenario.schema import Scenario
 
 _ADVICE: Final = {
@@ -19,8 +20,6 @@ _ADVICE: Final = {
     "datetime": "wall time differs from run to run: `market.now_ns` is simulated",
 }
 """Modules that an agent hardly ever means to use."""
-_PACES: Final = ("interval_s", "requote_s")
-"""Parameters that say how often somebody acts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +38,7 @@ def load_of(cast: Cast) -> Load:
     parties += [(population, population.traders) for population in cast.populations]
     for party, traders in parties:
         everyone += traders
-        pace = next((getattr(party.parameters, name) for name in _PACES if hasattr(party.parameters, name)), None)
-        if pace:
+        if pace := pace_of(party.parameters):
             per_s += traders / pace
             known += traders
     return Load(per_s, known, everyone)
@@ -101,16 +99,23 @@ def _closed_at_start(scenario: Scenario) -> Iterator[str]:
 
 
 def _code_faults(name: str, code: Code) -> Iterator[str]:
-    """In the function itself; what it calls is not looked at. The code has been imported, so that it is valid."""
+    """In the function or class itself; what it calls is not looked at. The code has been imported, so that it is valid."""
     tree = ast.parse(code.source)
-    found = [node for node in tree.body if isinstance(node, ast.AsyncFunctionDef) and node.name == code.function]
+    agents = (node for node in tree.body if isinstance(node, ast.AsyncFunctionDef | ast.ClassDef))
+    found = [node for node in agents if node.name == code.function]
     for function in found[-1:]:
         inside = list(ast.walk(function))
-        if not any(isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith) for node in inside):
+        # A class may have its `run` from another.
+        waits = any(isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith) for node in inside)
+        if not waits and (isinstance(function, ast.AsyncFunctionDef) or _has_run(function)):
             yield f"agents.{name}.type: {code.path}:{function.lineno}: {code.function} never awaits anything"
         for node in inside:
             if isinstance(node, ast.Attribute) and (module := _module(node.value)) in _ADVICE:
                 yield f"agents.{name}.type: {code.path}:{node.lineno}: {module}.{node.attr}: {_ADVICE[module]}"
+
+
+def _has_run(agent: ast.ClassDef) -> bool:
+    return any(isinstance(node, ast.AsyncFunctionDef) and node.name == "run" for node in agent.body)
 
 
 def _module(node: Any) -> str:

@@ -1,5 +1,6 @@
-"""Agents that a user writes: where their code is, its hash, and the function, imported only where agents run."""
+"""Agents that a user writes: where their code is, its hash, and the function or class, imported only where agents run."""
 
+import ast
 import functools
 import hashlib
 import importlib
@@ -15,6 +16,7 @@ from types import ModuleType
 from typing import Any, Final, get_type_hints
 
 from marksim.core.agents import AgentFunction
+from marksim.core.agents.restorable import METHODS, Restorable, is_restorable
 from marksim.core.errors import InvalidInput
 
 MAX_SOURCE_BYTES: Final = 4 << 20
@@ -23,7 +25,9 @@ _MODULE: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 @dataclass(frozen=True, slots=True)
 class UserFunction:
-    """An agent that a user wrote, and the dataclass of its parameters; None where it takes none."""
+    """An agent that a user wrote, a function or a restorable class, and the dataclass of its parameters; None where it takes
+    none.
+    """
 
     run: AgentFunction
     parameters: type[Any] | None
@@ -31,7 +35,7 @@ class UserFunction:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A function in a file of Python, as it was read; `module` is empty for a file that a scenario names by its path."""
+    """A function or class in a file of Python, as it was read; `module` is empty for a file that is named by its path."""
 
     path: str
     module: str
@@ -45,7 +49,7 @@ class Code:
 
     @property
     def name(self) -> str:
-        """For people: the file or module, and the function."""
+        """For people: the file or module, and the function or class."""
         return f"{self.module or Path(self.path).name}:{self.function}"
 
 
@@ -60,7 +64,7 @@ def is_file_reference(text: str) -> bool:
 
 
 def read_code(reference: str) -> Code:
-    """Find and read `file.py:function` or `package.module:function`, and run nothing of it.
+    """Find and read `file.py:function` or `package.module:function`, or those of a class, and run nothing of it.
 
     Raises InvalidInput with a sentence.
     """
@@ -76,19 +80,24 @@ def read_code(reference: str) -> Code:
 
 
 def import_function(code: Code) -> UserFunction:
-    """Run the user's file and take the agent's function from it. Raises InvalidInput with file and line."""
+    """Run the user's file and take the agent's function or class from it. Raises InvalidInput with file and line."""
     module = _import_module(code)
     function = getattr(module, code.function, None)
     if function is None:
         names = [name for name, value in vars(module).items() if inspect.iscoroutinefunction(value)]
         known = f"; its async functions are {', '.join(names)}" if names else ""
         raise InvalidInput(f"{code.path}: there is no {code.function}{known}")
+    if is_restorable(function):
+        _check_class(code, function)
+        wanted = "`__init__(self, market)` or `(self, market, parameters: SomeDataclass)`"
+        return UserFunction(function, _parameters_of(code, function, f"{code.function} must have {wanted}"))
     if not callable(function):
         raise InvalidInput(f"{code.path}: {code.function} is not a function, but {type(function).__name__}")
     if not inspect.iscoroutinefunction(function):
-        line = _line_of(function)
+        line = _line_of(code, function)
         raise InvalidInput(f"{code.path}:{line}: {code.function} must be `async def {code.function}(market)`")
-    return UserFunction(function, _parameters_of(code, function))
+    wanted = f"`async def {code.function}(market)` or `(market, parameters: SomeDataclass)`"
+    return UserFunction(function, _parameters_of(code, function, f"{code.function} must be {wanted}"))
 
 
 def _read(path: Path) -> bytes:
@@ -159,20 +168,41 @@ def _run_file(path: str, source: bytes) -> ModuleType:
     return module
 
 
-def _parameters_of(code: Code, function: AgentFunction) -> type[Any] | None:
-    line = _line_of(function)
-    wanted = f"`async def {code.function}(market)` or `(market, parameters: SomeDataclass)`"
-    taken = list(inspect.signature(function).parameters.values())
+def _check_class(code: Code, agent: type[Restorable]) -> None:
+    """Raise InvalidInput where a class has not all that an agent which is restored must have."""
+    signatures = {"run": "async def run(self)", "state": "def state(self)", "restore": "def restore(self, state)"}
+    # What is taken over from the Protocol does nothing.
+    own = {name: getattr(agent, name, None) for name in METHODS}
+    missing = [signatures[name] for name, method in own.items() if method in {None, getattr(Restorable, name)}]
+    said = f"{code.path}:{_line_of(code, agent)}: {code.function} is a class, and must have"
+    if missing:
+        raise InvalidInput(f"{said} {', '.join(f'`{one}`' for one in missing)}: an agent without a state is an `async def`")
+    for name, method in own.items():
+        if not callable(method) or inspect.iscoroutinefunction(method) != (name == "run"):
+            raise InvalidInput(f"{said} {name} as `{signatures[name]}`")
+
+
+def _parameters_of(code: Code, function: AgentFunction, said: str) -> type[Any] | None:
+    """The dataclass of an agent's parameters. `said` is what its signature must be, for the errors."""
+    line = _line_of(code, function)
+    taken = _signature(code, function, said)
     positional = [one for one in taken if one.kind in {one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD}]
     needed = [one for one in taken if one.default is one.empty and one.kind not in {one.VAR_POSITIONAL, one.VAR_KEYWORD}]
     if not positional or len(needed) > 2 or any(one not in positional[:2] for one in needed):
-        raise InvalidInput(f"{code.path}:{line}: {code.function} must be {wanted}")
+        raise InvalidInput(f"{code.path}:{line}: {said}")
     if len(needed) == 1 and (len(positional) == 1 or positional[1].annotation is positional[1].empty):
         return None
     annotation = _annotation_of(code, function, positional[1].name)
     if not (isinstance(annotation, type) and is_dataclass(annotation)):
-        raise InvalidInput(f"{code.path}:{line}: the annotation of {positional[1].name} must be a dataclass: {wanted}")
+        raise InvalidInput(f"{code.path}:{line}: the annotation of {positional[1].name} must be a dataclass: {said}")
     return annotation
+
+
+def _signature(code: Code, function: AgentFunction, said: str) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except ValueError:  # of a class whose maker is not written in Python
+        raise InvalidInput(f"{code.path}:{_line_of(code, function)}: {said}") from None
 
 
 def _annotation_of(code: Code, function: AgentFunction, parameter: str) -> Any:
@@ -180,14 +210,18 @@ def _annotation_of(code: Code, function: AgentFunction, parameter: str) -> Any:
 
     def probe() -> None: ...
 
-    probe.__annotations__ = {parameter: inspect.get_annotations(function).get(parameter)}
+    taker: Any = function.__init__ if is_restorable(function) else function
+    probe.__annotations__ = {parameter: inspect.get_annotations(taker).get(parameter)}
     try:
-        return get_type_hints(probe, globalns=getattr(inspect.unwrap(function), "__globals__", {}))[parameter]
+        return get_type_hints(probe, globalns=getattr(inspect.unwrap(taker), "__globals__", {}))[parameter]
     except Exception as error:  # noqa: BLE001 - an annotation is an expression of the user's
-        line = _line_of(function)
+        line = _line_of(code, function)
         raise InvalidInput(f"{code.path}:{line}: the annotation of {parameter} cannot be resolved: {error}") from None
 
 
-def _line_of(function: Any) -> int:
+def _line_of(code: Code, function: Any) -> int:
+    if inspect.isclass(function):
+        classes = (node for node in ast.parse(code.source).body if isinstance(node, ast.ClassDef))
+        return next((node.lineno for node in classes if node.name == function.__name__), 1)
     line: int = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_firstlineno", 1)
     return line

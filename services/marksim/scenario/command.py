@@ -1,16 +1,19 @@
 """`marksim scenario`: list, show and check scenarios, and print the schema for editors."""
 
 import json
+from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
 import typer
 import yaml
 
 from marksim.core.errors import InvalidInput
+from marksim.core.sim.inputs import LIMIT_BYTES
 from marksim.scenario.checks import load_of, quantised_of, warnings_of
 from marksim.scenario.complaints import WrongScenario
 from marksim.scenario.editor import editor_schema_text
 from marksim.scenario.loading import load_scenario, read_text, ready_scenarios
+from marksim.scenario.recovery import Recovery, recovery_of
 from marksim.scenario.schema import Scenario
 
 EXIT_WRONG: Final = 1
@@ -107,11 +110,27 @@ def _describe(reference: str, scenario: Scenario) -> None:
     if quantised := quantised_of(scenario):
         shown = ", ".join(f"{name} ({least_ms:.3g} ms)" for name, least_ms in quantised)
         facts["latency"] = f"quantised to {scenario.lookahead_ms} ms: {shown}"
+    facts["crash"] = "\n            ".join(_after_a_crash(recovery_of(scenario, cast)))
     typer.echo(f"{reference}: can be run")
     for name, fact in facts.items():
         typer.echo(f"  {name:<9} {fact}")
     for warning in warnings_of(scenario, cast):
         typer.echo(f"  warning: {warning}")
+
+
+def _after_a_crash(recovery: Recovery) -> Iterator[str]:
+    """Who goes on, and how: one line for each way."""
+    if recovery.restored:
+        yield f"restored from their state: {', '.join(recovery.restored)}"
+    if log := recovery.log:
+        rates = f"{log.ticks_per_s:,.3g} ticks and {log.events_per_s:,.3g} own events a simulated second"
+        yield f"re-run from the log of their inputs: {', '.join(recovery.rerun)}"
+        hours = f"{log.full_after_s / 3_600:.3g} simulated hours"
+        yield f"  and afresh once that is full ({LIMIT_BYTES >> 20} MiB): after {hours} at {rates}"
+    if recovery.ephemeral:
+        yield f"afresh, their orders cancelled: {', '.join(recovery.ephemeral)}"
+    if not recovery.restored and not recovery.rerun and not recovery.ephemeral:
+        yield "nobody takes part"
 
 
 def _numbers(accounts: range) -> str:

@@ -109,10 +109,10 @@ class Flush:
     progress: Mapping[str, Progress]
     """By symbol, after this flush."""
     gaps: Sequence[Gap] = ()
-    ended: Mapping[str, str] = field(default_factory=dict)
-    """Runs of the same symbols, by name, and how they ended."""
+    ended: Mapping[str, str | None] = field(default_factory=dict)
+    """Runs of the same symbols, by name, and how they ended; None where one had, and goes on."""
     tapes: Mapping[str, str] = field(default_factory=dict)
-    """Where `ended` has this run: the tape hash of each symbol, by symbol, if it is known."""
+    """Where `ended` has this run: the tape hash of each symbol after its `progress`, by symbol, if it is known."""
 
 
 class Archive:
@@ -142,10 +142,10 @@ class Archive:
         found = self._find(run)
         return {symbol: Progress(*pair) for symbol, pair in found["progress"].items()} if found else {}
 
-    def is_complete(self, run: str) -> bool:
-        """Whether the run ended IN_ORDER."""
+    def is_complete(self, run: str, symbols: Sequence[str] = ()) -> bool:
+        """Whether the run ended IN_ORDER in these symbols, or in all of its symbols where none are named."""
         found = self._find(run)
-        return bool(found and found.get("complete"))
+        return found is not None and set(symbols or found["progress"]) <= _complete(found)
 
     def position(self, symbols: Sequence[str]) -> tuple[str, int] | None:
         """(run, window) up to which everything of a book with these symbols is stored, in the run it was in last."""
@@ -229,7 +229,9 @@ class Archive:
                 path = f"runs/{_partition(run, symbol)}/part.parquet"
                 if (self._root / path).exists():
                     files.append({"path": path, "table": "runs", "symbol": symbol})
-                    row, metadata = _ended_row(self._root / path, how, flush.tapes.get(symbol) if run == facts.run else None)
+                    tape = flush.tapes.get(symbol) if run == facts.run else None
+                    last = flush.progress[symbol].through if tape is not None else None
+                    row, metadata = _ended_row(self._root / path, how, tape, last)
                     self._write(files[-1], number, row, metadata)
 
     def _write(self, file: dict[str, Any], number: int, table: pa.Table, metadata: Mapping[str, str]) -> None:
@@ -243,8 +245,13 @@ class Archive:
         progress = {symbol: [item.through, item.frame] for symbol, item in flush.progress.items()}
         runs = {name: value for name, value in self._entry.get("runs", {}).items() if name != run}
         runs[run] = {**known, "progress": {**known["progress"], **progress}}
+        complete = _complete(known)
         if flush.ended.get(run) == IN_ORDER:
-            runs[run]["complete"] = True
+            complete |= progress.keys()
+        else:
+            # A run whose journal was kept goes on after it ended in order.
+            complete -= {symbol for symbol, item in progress.items() if item != known["progress"].get(symbol)}
+        runs[run]["complete"] = sorted(complete)
         added = dict.fromkeys(TABLES, 0)
         for file in files:
             if file["table"] in added:
@@ -305,6 +312,12 @@ def _load(path: Path) -> dict[str, Any]:
     if not 1 <= entry["schema"] <= SCHEMA_VERSION:
         raise NotNow(f"{path} has schema {entry['schema']}, this version knows 1 to {SCHEMA_VERSION}: use another directory")
     return entry
+
+
+def _complete(known: Mapping[str, Any]) -> set[str]:
+    """The symbols in which a run ended in order; older entries only said whether it had."""
+    said = known.get("complete", [])
+    return set(known["progress"] if said is True else said or [])
 
 
 def _partition(run: str, symbol: str) -> str:
@@ -382,16 +395,26 @@ def _run_row(facts: RunFacts, instrument: Instrument, first_seen: datetime) -> p
             "first_seen": pa.array([first_seen], pa.timestamp("us", "UTC")),
             "ended": pa.array([None], pa.string()),
             "tape_hash": pa.array([None], pa.string()),
+            "tape_window": pa.array([None], pa.int64()),
         }
     )
 
 
-def _ended_row(path: Path, how: str, tape_hash: str | None) -> tuple[pa.Table, dict[str, str]]:
-    row, metadata = read_table(path), read_metadata(path)
-    values = {"ended": how, "tape_hash": tape_hash}
-    for name, value in values.items():
+def _ended_row(
+    path: Path, how: str | None, tape_hash: str | None, tape_window: int | None
+) -> tuple[pa.Table, dict[str, str]]:
+    row, metadata = read_table(path), {**read_metadata(path), **_VERSION}
+    made = {
+        "ended": pa.array([how], pa.string()),
+        "tape_hash": pa.array([tape_hash], pa.string()),
+        "tape_window": pa.array([tape_window], pa.int64()),
+    }
+    for name, values in made.items():
         column = row.schema.get_field_index(name)
-        made = pa.array([value], pa.string())
-        # A run that an older version began has no tape_hash.
-        row = row.append_column(name, made) if column < 0 else row.set_column(column, name, made)
+        if column < 0:
+            # A run that an older version began may have no such column.
+            row = row.append_column(name, values)
+        elif name == "ended" or tape_hash is not None:
+            # How a run ends may be told anew, and what its tape was is true for ever.
+            row = row.set_column(column, name, values)
     return row, metadata

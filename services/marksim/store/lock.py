@@ -1,4 +1,4 @@
-"""The lock of an archive directory: one process at a time writes to it."""
+"""The lock of a directory: one process at a time writes to it."""
 
 import fcntl
 import os
@@ -7,10 +7,10 @@ from pathlib import Path
 from marksim.core.errors import NotNow
 
 
-def take(directory: Path, flag: str = "--dir") -> int:
+def take(directory: Path, flag: str = "--dir", who: str = "archiver") -> int:
     """Lock the directory; closing the returned descriptor gives it back.
 
-    Raises NotNow, with the `flag` that chooses another directory, where another process has it, and OSError.
+    Raises NotNow, with `who` writes to it and the `flag` that chooses another, where another process has it, and OSError.
     """
     descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -18,7 +18,7 @@ def take(directory: Path, flag: str = "--dir") -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
-        raise NotNow(f"another archiver writes to {directory}: stop it, or choose another {flag}") from None
+        raise NotNow(f"another {who} writes to {directory}: stop it, or choose another {flag}") from None
     return descriptor
 
 

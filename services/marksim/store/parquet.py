@@ -43,9 +43,10 @@ from marksim.core.types import (
     TimeInForce,
 )
 
-SCHEMA_VERSION: Final = 3
-"""1 knew no auctions: no `session_state` in executions, nor what stands behind it in ticks. 2 knew no `tape_hash` in runs. A
-version only adds tables, and columns at the end of tables, so that archives of all before it are read and continued."""
+SCHEMA_VERSION: Final = 4
+"""1 knew no auctions: no `session_state` in executions, nor what stands behind it in ticks. 2 knew no `tape_hash` in runs, 3
+no `tape_window` there. A version only adds tables, and columns at the end of tables, so that archives of all before it are
+read and continued."""
 ROW_GROUP_ROWS: Final = 1 << 17
 NS_PER_DAY: Final = 86_400 * 1_000_000_000
 
@@ -150,6 +151,8 @@ def write_file(path: Path, table: pa.Table, metadata: Mapping[str, str]) -> int:
             use_dictionary=[name for name in table.column_names if name not in _DELTA | _PLAIN],
             column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
             store_schema=False,
+            # Or a reader would take a flipped byte for a price.
+            write_page_checksum=True,
         ) as writer:
             writer.write_table(table, ROW_GROUP_ROWS)
             # Metadata of the Arrow schema would go with that schema, which is left out.
@@ -160,15 +163,15 @@ def write_file(path: Path, table: pa.Table, metadata: Mapping[str, str]) -> int:
 
 
 def read_table(path: Path) -> pa.Table:
-    """All rows of one file, without what the directories say."""
-    return pq.ParquetFile(path).read()
+    """All rows of one file, without what the directories say. Raises OSError where a page is not as it was written."""
+    return pq.ParquetFile(path, page_checksum_verification=True).read()
 
 
 def read_compact(path: Path) -> pa.Table:
     """The same, its texts kept as numbers with a dictionary."""
     schema = pq.read_schema(path)
     texts = [field.name for field in schema if pa.types.is_string(field.type)]
-    return pq.ParquetFile(path, read_dictionary=texts).read()
+    return pq.ParquetFile(path, read_dictionary=texts, page_checksum_verification=True).read()
 
 
 def read_metadata(path: Path) -> dict[str, str]:

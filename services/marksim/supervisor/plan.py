@@ -1,12 +1,14 @@
 """Which processes make a market on one machine, with which flags and ports."""
 
 import os
+import uuid
 
 from marksim.runtime.settings import env_prefix, join_list
 from marksim.supervisor.child import ChildSpec
 from marksim.supervisor.ports import PortNeed
 from marksim.supervisor.settings import HTTP_CHILDREN, MainSettings
 
+CHILDREN = ("orderbook", "engine", "edge", "archiver", "memory")
 # What reads ends before what it reads from, so that nothing is cut off: the edge says goodbye to its clients, the engine
 # stops the clock. Archiver and book go together: the book waits for the archiver, and the archiver for its goodbye.
 STAGES = (("memory", "edge"), ("engine",), ("archiver", "orderbook"))
@@ -16,15 +18,11 @@ def children(settings: MainSettings) -> tuple[ChildSpec, ...]:
     """The children in the order of their start."""
     addresses = grpc_addresses(settings)
     book = ("--orderbook", addresses["orderbook"])
-    scenario = ["--scenario", settings.scenario]
-    if settings.set:
-        scenario += ["--set", join_list(settings.set)]
-    seed = [] if settings.seed is None else ["--seed", str(settings.seed)]
     speed = ["--speed", settings.speed] if settings.speed else []
     until = ["--until", settings.until] if settings.until else []
     own = {
-        "orderbook": scenario,
-        "engine": [*book, *scenario, *seed, *speed, *until],
+        "orderbook": _of_book(settings),
+        "engine": [*book, *_of_engine(settings), *speed, *until],
         "edge": [*book, "--port", str(settings.port)],
         "archiver": [*book, "--dir", str(settings.archive)],
         "memory": _targets(settings),
@@ -44,7 +42,36 @@ def children(settings: MainSettings) -> tuple[ChildSpec, ...]:
             ),
         )
         for name, arguments in own.items()
+        if name in names(settings)
     )
+
+
+def names(settings: MainSettings) -> tuple[str, ...]:
+    """The children there are, in the order of their start: nothing is stored of a session that is recorded already."""
+    return tuple(name for name in CHILDREN if name != "archiver" or settings.replay is None)
+
+
+def _of_book(settings: MainSettings) -> list[str]:
+    if settings.replay is not None:
+        begin = ["--replay-from", settings.replay_from] if settings.replay_from else []
+        return ["--replay", str(settings.replay), *begin]
+    journal = ["--durability", settings.durability, "--journal", str(settings.journal)]
+    if settings.new_run:
+        # A name for this start: a book that is started again by its supervisor goes on with the run that began here.
+        journal += ["--new-run", uuid.uuid4().hex]
+    return [*_scenario(settings), *journal]
+
+
+def _of_engine(settings: MainSettings) -> list[str]:
+    if settings.replay is not None:
+        return ["--replay", str(settings.replay)]
+    seed = [] if settings.seed is None else ["--seed", str(settings.seed)]
+    return [*_scenario(settings), *seed, "--state", str(settings.state)]
+
+
+def _scenario(settings: MainSettings) -> list[str]:
+    overrides = ["--set", join_list(settings.set)] if settings.set else []
+    return ["--scenario", settings.scenario, *overrides]
 
 
 def _targets(settings: MainSettings) -> list[str]:
@@ -52,7 +79,7 @@ def _targets(settings: MainSettings) -> list[str]:
     if env_prefix("memory") + "TARGETS" in os.environ:
         return []
     addresses = grpc_addresses(settings)
-    asked = {name: addresses[name] for name in ("orderbook", "engine", "edge", "archiver")}
+    asked = {name: addresses[name] for name in names(settings) if name != "memory"}
     # Not a child: whoever starts it does so beside the market, before or after it, and it binds an address of its own.
     asked["dashboard"] = f"localhost:{settings.dashboard_grpc_port}"
     return ["--targets", ",".join(f"{name}={address}" for name, address in asked.items())]
@@ -65,26 +92,31 @@ def grpc_addresses(settings: MainSettings) -> dict[str, str]:
 
 def grpc_ports(settings: MainSettings) -> dict[str, int]:
     """The gRPC port of each child."""
-    return {
+    ports = {
         "orderbook": settings.orderbook_port,
         "engine": settings.engine_port,
         "edge": settings.edge_port,
         "archiver": settings.archiver_port,
         "memory": settings.memory_port,
     }
+    return {name: ports[name] for name in names(settings)}
 
 
 def port_needs(settings: MainSettings) -> tuple[PortNeed, ...]:
     """Every port that the children will listen on."""
     needs = [PortNeed(settings.port, "WebSocket server", "--port")]
     needs += [PortNeed(port, f"{name} gRPC", f"--{name}-port") for name, port in grpc_ports(settings).items()]
-    needs += [PortNeed(settings.http_port_of(name), f"{name} metrics", "--http-port-base") for name in HTTP_CHILDREN]
+    needs += [
+        PortNeed(settings.http_port_of(name), f"{name} metrics", "--http-port-base")
+        for name in HTTP_CHILDREN
+        if name in names(settings)
+    ]
     needs.append(PortNeed(settings.memory_http_port, "memory page", "--memory-http-port"))
     return tuple(needs)
 
 
-def listing(settings: MainSettings) -> list[str]:
-    """What is where, as printed at the start."""
+def listing(settings: MainSettings, goes_on: str = "") -> list[str]:
+    """What is where, as printed at the start; `goes_on` is the run that is there already."""
     rows = [
         ("ticks", _feed(settings), "try: python -m marksim.test_websocket" + _flag("--url", settings)),
         ("dashboard", "http://localhost:8050", "start it with: " + _dashboard(settings)),
@@ -93,7 +125,14 @@ def listing(settings: MainSettings) -> list[str]:
         page = "metrics" if name == "memory" else "/metrics"
         url = f"http://{settings.reach(settings.http_port_of(name))}"
         rows.append((name, f"{address} (gRPC)", url + ("/" if page == "metrics" else page)))
-    rows.append(("archive", str(settings.archive), "Parquet"))
+    if settings.replay is not None:
+        begin = f"played again from {settings.replay_from}" if settings.replay_from else "played again"
+        rows.append(("recording", str(settings.replay), begin))
+    elif settings.durability != "none":
+        does = f"run {goes_on[:8]} goes on; --new-run begins another" if goes_on else "a run begins; the next start goes on"
+        rows.append(("journal", str(settings.journal), does))
+    if settings.replay is None:
+        rows.append(("archive", str(settings.archive), "Parquet"))
     rows.append(("logs", str(settings.logs), "one file a service"))
     return [f"  {what:<10} {where:<26} {more}" for what, where, more in rows]
 

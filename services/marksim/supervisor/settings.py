@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, field_validator
 
@@ -36,6 +36,20 @@ class MainSettings(ServiceSettings):
         "",
         description="end by itself at this simulated time, such as 6.5h, 1d or an ISO time; the scenario's own if not given",
     )
+    replay: Path | None = Field(
+        None,
+        description="play a recorded session again, in place of a scenario: a journal, one shard of it, or an exported file",
+    )
+    replay_from: str = Field(
+        "",
+        description="where to begin in it: a duration since its start such as 2h, or an ISO time; its start if not given",
+    )
+    new_run: bool = Field(
+        False, description="begin anew, also where the data directory has a run to go on with; that one is kept aside"
+    )
+    durability: Literal["none", "process", "disk"] = Field(
+        "process", description="what a run survives: none, kill -9 of any service (process), or a power cut (disk)"
+    )
     port: FixedPort = Field(8765, description="port of the WebSocket server")
     orderbook_port: FixedPort = Field(50051, description="gRPC port of the order book")
     engine_port: FixedPort = Field(50052, description="gRPC port of the engine")
@@ -49,7 +63,7 @@ class MainSettings(ServiceSettings):
     http_port_base: int = Field(
         9091, ge=1, le=65_535 - len(HTTP_CHILDREN) + 1, description="first port of the metrics pages; one each from here up"
     )
-    data_dir: Path = Field(Path("data"), description="where the archive and the logs go")
+    data_dir: Path = Field(Path("data"), description="where the journal, the archive, the engine's state and the logs go")
     log_dir: Path | None = Field(None, description="where the logs go; logs in the data directory if not given")
     verbose: bool = Field(False, description="show what the services log at info level too")
 
@@ -68,13 +82,23 @@ class MainSettings(ServiceSettings):
 
     @property
     def logs(self) -> Path:
-        """Directory of the logs."""
-        return self.log_dir or self.data_dir / "logs"
+        """Directory of the logs; a replay beside the market that it is of has one of its own."""
+        return self.log_dir or self.data_dir / ("logs" if self.replay is None else "replay-logs")
 
     @property
     def archive(self) -> Path:
         """Directory of the archive."""
         return self.data_dir / "archive"
+
+    @property
+    def journal(self) -> Path:
+        """Directory of the order book's journal."""
+        return self.data_dir / "journal"
+
+    @property
+    def state(self) -> Path:
+        """Directory of what the engine goes on from."""
+        return self.data_dir / "engine"
 
     def reach(self, port: int) -> str:
         """`host:port` under which what listens on `port` is reached from this machine."""
@@ -88,6 +112,12 @@ class MainSettings(ServiceSettings):
         return self.http_port_base + HTTP_CHILDREN.index(child)
 
 
+class ReplaySettings(MainSettings):
+    """The same for `marksim replay JOURNAL`."""
+
+    positional: ClassVar[str] = "replay"
+
+
 def _is_wildcard(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_unspecified
@@ -95,6 +125,6 @@ def _is_wildcard(host: str) -> bool:
         return False
 
 
-def read_settings(argv: Sequence[str] | None = None) -> MainSettings:
+def read_settings(argv: Sequence[str] | None = None, cls: type[MainSettings] = MainSettings) -> MainSettings:
     """Settings from flags, MARKSIM_MAIN__* and --config; a wrong one ends the process with 2."""
-    return load_settings(MainSettings, "main", argv)
+    return load_settings(cls, "main", argv)

@@ -12,7 +12,7 @@ import grpc.aio
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from marksim.core.feed.tape import run_hash
+from marksim.core.feed.tape import NUMBER_DIGITS, run_hash
 from marksim.runtime.channel import open_channel
 from marksim.v1 import engine_pb2, engine_pb2_grpc, orderbook_pb2, orderbook_pb2_grpc, telemetry_pb2, telemetry_pb2_grpc
 
@@ -140,7 +140,7 @@ def starting_line(waited_s: float, doing: str) -> str:
 
 
 def status_line(reading: Reading) -> str:
-    """Simulated time, speed, sessions other than continuous trading, ticks a second, clients and memory."""
+    """Simulated time, speed, tape hash, sessions other than continuous trading, ticks a second, clients and memory."""
     engine = reading.engine
     if engine is None:
         clock = "engine away"
@@ -154,6 +154,8 @@ def status_line(reading: Reading) -> str:
             clock += f"  {engine.lag_seconds:.1f} s late"
         if engine.running_until:
             clock += f"  until {engine.running_until}"
+        if engine.tape_hash:
+            clock += f"  tape {engine.tape_hash[:NUMBER_DIGITS]}"
         if engine.bottleneck_message:
             clock += f"  slow: {engine.bottleneck_message}"
     ticks = "-" if reading.ticks_per_s is None else f"{reading.ticks_per_s:,.0f}"

@@ -61,7 +61,7 @@ class Speed(_message.Message):
     def __init__(self, factor: _Optional[float] = ..., max: _Optional[bool] = ...) -> None: ...
 
 class EngineStatus(_message.Message):
-    __slots__ = ("run", "term", "scenario", "scenario_hash", "seed", "state", "message", "simulated_time_ns", "start_time_ns", "windows", "lookahead_ns", "speed", "measured_speed", "lag_seconds", "slips", "slipped_seconds", "agents_share", "book_share", "idle_share", "agents", "failed_agents", "orders_total", "trades_total", "shards", "quantised", "runs", "bottleneck", "bottleneck_message", "running_until", "end_time_ns", "populations_share", "traders", "population_orders")
+    __slots__ = ("run", "term", "scenario", "scenario_hash", "seed", "state", "message", "simulated_time_ns", "start_time_ns", "windows", "lookahead_ns", "speed", "measured_speed", "lag_seconds", "slips", "slipped_seconds", "agents_share", "book_share", "idle_share", "agents", "failed_agents", "orders_total", "trades_total", "shards", "quantised", "runs", "bottleneck", "bottleneck_message", "running_until", "end_time_ns", "populations_share", "traders", "population_orders", "tape_hash", "tape_window", "saved_window", "replay", "ephemeral_agents")
     RUN_FIELD_NUMBER: _ClassVar[int]
     TERM_FIELD_NUMBER: _ClassVar[int]
     SCENARIO_FIELD_NUMBER: _ClassVar[int]
@@ -95,6 +95,11 @@ class EngineStatus(_message.Message):
     POPULATIONS_SHARE_FIELD_NUMBER: _ClassVar[int]
     TRADERS_FIELD_NUMBER: _ClassVar[int]
     POPULATION_ORDERS_FIELD_NUMBER: _ClassVar[int]
+    TAPE_HASH_FIELD_NUMBER: _ClassVar[int]
+    TAPE_WINDOW_FIELD_NUMBER: _ClassVar[int]
+    SAVED_WINDOW_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_FIELD_NUMBER: _ClassVar[int]
+    EPHEMERAL_AGENTS_FIELD_NUMBER: _ClassVar[int]
     run: str
     term: int
     scenario: str
@@ -128,7 +133,12 @@ class EngineStatus(_message.Message):
     populations_share: float
     traders: int
     population_orders: int
-    def __init__(self, run: _Optional[str] = ..., term: _Optional[int] = ..., scenario: _Optional[str] = ..., scenario_hash: _Optional[str] = ..., seed: _Optional[int] = ..., state: _Optional[_Union[ClockState, str]] = ..., message: _Optional[str] = ..., simulated_time_ns: _Optional[int] = ..., start_time_ns: _Optional[int] = ..., windows: _Optional[int] = ..., lookahead_ns: _Optional[int] = ..., speed: _Optional[_Union[Speed, _Mapping]] = ..., measured_speed: _Optional[float] = ..., lag_seconds: _Optional[float] = ..., slips: _Optional[int] = ..., slipped_seconds: _Optional[float] = ..., agents_share: _Optional[float] = ..., book_share: _Optional[float] = ..., idle_share: _Optional[float] = ..., agents: _Optional[int] = ..., failed_agents: _Optional[int] = ..., orders_total: _Optional[int] = ..., trades_total: _Optional[int] = ..., shards: _Optional[_Iterable[_Union[ShardStatus, _Mapping]]] = ..., quantised: _Optional[bool] = ..., runs: _Optional[int] = ..., bottleneck: _Optional[_Union[Bottleneck, str]] = ..., bottleneck_message: _Optional[str] = ..., running_until: _Optional[str] = ..., end_time_ns: _Optional[int] = ..., populations_share: _Optional[float] = ..., traders: _Optional[int] = ..., population_orders: _Optional[int] = ...) -> None: ...
+    tape_hash: str
+    tape_window: int
+    saved_window: int
+    replay: bool
+    ephemeral_agents: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, run: _Optional[str] = ..., term: _Optional[int] = ..., scenario: _Optional[str] = ..., scenario_hash: _Optional[str] = ..., seed: _Optional[int] = ..., state: _Optional[_Union[ClockState, str]] = ..., message: _Optional[str] = ..., simulated_time_ns: _Optional[int] = ..., start_time_ns: _Optional[int] = ..., windows: _Optional[int] = ..., lookahead_ns: _Optional[int] = ..., speed: _Optional[_Union[Speed, _Mapping]] = ..., measured_speed: _Optional[float] = ..., lag_seconds: _Optional[float] = ..., slips: _Optional[int] = ..., slipped_seconds: _Optional[float] = ..., agents_share: _Optional[float] = ..., book_share: _Optional[float] = ..., idle_share: _Optional[float] = ..., agents: _Optional[int] = ..., failed_agents: _Optional[int] = ..., orders_total: _Optional[int] = ..., trades_total: _Optional[int] = ..., shards: _Optional[_Iterable[_Union[ShardStatus, _Mapping]]] = ..., quantised: _Optional[bool] = ..., runs: _Optional[int] = ..., bottleneck: _Optional[_Union[Bottleneck, str]] = ..., bottleneck_message: _Optional[str] = ..., running_until: _Optional[str] = ..., end_time_ns: _Optional[int] = ..., populations_share: _Optional[float] = ..., traders: _Optional[int] = ..., population_orders: _Optional[int] = ..., tape_hash: _Optional[str] = ..., tape_window: _Optional[int] = ..., saved_window: _Optional[int] = ..., replay: _Optional[bool] = ..., ephemeral_agents: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ShardStatus(_message.Message):
     __slots__ = ("address", "connected", "symbols", "last_window")

@@ -33,17 +33,19 @@ DELIVERY_LOSSLESS: Delivery
 DELIVERY_LATEST: Delivery
 
 class TradeRequest(_message.Message):
-    __slots__ = ("open", "window", "pace")
+    __slots__ = ("open", "window", "pace", "saved")
     OPEN_FIELD_NUMBER: _ClassVar[int]
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     PACE_FIELD_NUMBER: _ClassVar[int]
+    SAVED_FIELD_NUMBER: _ClassVar[int]
     open: OpenRun
     window: WindowCommands
     pace: Pace
-    def __init__(self, open: _Optional[_Union[OpenRun, _Mapping]] = ..., window: _Optional[_Union[WindowCommands, _Mapping]] = ..., pace: _Optional[_Union[Pace, _Mapping]] = ...) -> None: ...
+    saved: Saved
+    def __init__(self, open: _Optional[_Union[OpenRun, _Mapping]] = ..., window: _Optional[_Union[WindowCommands, _Mapping]] = ..., pace: _Optional[_Union[Pace, _Mapping]] = ..., saved: _Optional[_Union[Saved, _Mapping]] = ...) -> None: ...
 
 class OpenRun(_message.Message):
-    __slots__ = ("run", "term", "instance", "scenario_hash", "seed", "start_time_ns", "lookahead_ns")
+    __slots__ = ("run", "term", "instance", "scenario_hash", "seed", "start_time_ns", "lookahead_ns", "scenario", "scenario_text", "replay")
     RUN_FIELD_NUMBER: _ClassVar[int]
     TERM_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +53,9 @@ class OpenRun(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     START_TIME_NS_FIELD_NUMBER: _ClassVar[int]
     LOOKAHEAD_NS_FIELD_NUMBER: _ClassVar[int]
+    SCENARIO_FIELD_NUMBER: _ClassVar[int]
+    SCENARIO_TEXT_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_FIELD_NUMBER: _ClassVar[int]
     run: str
     term: int
     instance: str
@@ -58,17 +63,22 @@ class OpenRun(_message.Message):
     seed: int
     start_time_ns: int
     lookahead_ns: int
-    def __init__(self, run: _Optional[str] = ..., term: _Optional[int] = ..., instance: _Optional[str] = ..., scenario_hash: _Optional[str] = ..., seed: _Optional[int] = ..., start_time_ns: _Optional[int] = ..., lookahead_ns: _Optional[int] = ...) -> None: ...
+    scenario: str
+    scenario_text: str
+    replay: bool
+    def __init__(self, run: _Optional[str] = ..., term: _Optional[int] = ..., instance: _Optional[str] = ..., scenario_hash: _Optional[str] = ..., seed: _Optional[int] = ..., start_time_ns: _Optional[int] = ..., lookahead_ns: _Optional[int] = ..., scenario: _Optional[str] = ..., scenario_text: _Optional[str] = ..., replay: _Optional[bool] = ...) -> None: ...
 
 class WindowCommands(_message.Message):
-    __slots__ = ("window", "commands", "control")
+    __slots__ = ("window", "commands", "control", "tapes")
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     COMMANDS_FIELD_NUMBER: _ClassVar[int]
     CONTROL_FIELD_NUMBER: _ClassVar[int]
+    TAPES_FIELD_NUMBER: _ClassVar[int]
     window: int
     commands: _containers.RepeatedCompositeFieldContainer[SymbolCommands]
     control: bytes
-    def __init__(self, window: _Optional[int] = ..., commands: _Optional[_Iterable[_Union[SymbolCommands, _Mapping]]] = ..., control: _Optional[bytes] = ...) -> None: ...
+    tapes: bool
+    def __init__(self, window: _Optional[int] = ..., commands: _Optional[_Iterable[_Union[SymbolCommands, _Mapping]]] = ..., control: _Optional[bytes] = ..., tapes: _Optional[bool] = ...) -> None: ...
 
 class SymbolCommands(_message.Message):
     __slots__ = ("symbol", "commands")
@@ -84,13 +94,27 @@ class Pace(_message.Message):
     paused: bool
     def __init__(self, paused: _Optional[bool] = ...) -> None: ...
 
+class Saved(_message.Message):
+    __slots__ = ("window",)
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    window: int
+    def __init__(self, window: _Optional[int] = ...) -> None: ...
+
 class TradeResponse(_message.Message):
-    __slots__ = ("opened", "result")
+    __slots__ = ("opened", "result", "held")
     OPENED_FIELD_NUMBER: _ClassVar[int]
     RESULT_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
     opened: RunOpened
     result: WindowResult
-    def __init__(self, opened: _Optional[_Union[RunOpened, _Mapping]] = ..., result: _Optional[_Union[WindowResult, _Mapping]] = ...) -> None: ...
+    held: Held
+    def __init__(self, opened: _Optional[_Union[RunOpened, _Mapping]] = ..., result: _Optional[_Union[WindowResult, _Mapping]] = ..., held: _Optional[_Union[Held, _Mapping]] = ...) -> None: ...
+
+class Held(_message.Message):
+    __slots__ = ("reason",)
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    def __init__(self, reason: _Optional[str] = ...) -> None: ...
 
 class RunOpened(_message.Message):
     __slots__ = ("run", "last_window")
@@ -101,12 +125,14 @@ class RunOpened(_message.Message):
     def __init__(self, run: _Optional[str] = ..., last_window: _Optional[int] = ...) -> None: ...
 
 class WindowResult(_message.Message):
-    __slots__ = ("window", "results")
+    __slots__ = ("window", "results", "tapes")
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
+    TAPES_FIELD_NUMBER: _ClassVar[int]
     window: int
     results: _containers.RepeatedCompositeFieldContainer[SymbolResult]
-    def __init__(self, window: _Optional[int] = ..., results: _Optional[_Iterable[_Union[SymbolResult, _Mapping]]] = ...) -> None: ...
+    tapes: _containers.RepeatedCompositeFieldContainer[SymbolTape]
+    def __init__(self, window: _Optional[int] = ..., results: _Optional[_Iterable[_Union[SymbolResult, _Mapping]]] = ..., tapes: _Optional[_Iterable[_Union[SymbolTape, _Mapping]]] = ...) -> None: ...
 
 class SymbolResult(_message.Message):
     __slots__ = ("symbol", "executions", "quotes", "tick")
@@ -259,7 +285,7 @@ class GetRunRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetRunResponse(_message.Message):
-    __slots__ = ("run", "term", "instance", "last_window", "scenario_hash", "engine_connected", "paused", "ended", "tapes")
+    __slots__ = ("run", "term", "instance", "last_window", "scenario_hash", "engine_connected", "paused", "ended", "tapes", "scenario", "seed", "start_time_ns", "lookahead_ns", "replay", "first_window", "saved_window", "durability", "held")
     RUN_FIELD_NUMBER: _ClassVar[int]
     TERM_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_FIELD_NUMBER: _ClassVar[int]
@@ -269,6 +295,15 @@ class GetRunResponse(_message.Message):
     PAUSED_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
     TAPES_FIELD_NUMBER: _ClassVar[int]
+    SCENARIO_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    LOOKAHEAD_NS_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_FIELD_NUMBER: _ClassVar[int]
+    FIRST_WINDOW_FIELD_NUMBER: _ClassVar[int]
+    SAVED_WINDOW_FIELD_NUMBER: _ClassVar[int]
+    DURABILITY_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
     run: str
     term: int
     instance: str
@@ -278,7 +313,16 @@ class GetRunResponse(_message.Message):
     paused: bool
     ended: bool
     tapes: _containers.RepeatedCompositeFieldContainer[SymbolTape]
-    def __init__(self, run: _Optional[str] = ..., term: _Optional[int] = ..., instance: _Optional[str] = ..., last_window: _Optional[int] = ..., scenario_hash: _Optional[str] = ..., engine_connected: _Optional[bool] = ..., paused: _Optional[bool] = ..., ended: _Optional[bool] = ..., tapes: _Optional[_Iterable[_Union[SymbolTape, _Mapping]]] = ...) -> None: ...
+    scenario: str
+    seed: int
+    start_time_ns: int
+    lookahead_ns: int
+    replay: bool
+    first_window: int
+    saved_window: int
+    durability: str
+    held: str
+    def __init__(self, run: _Optional[str] = ..., term: _Optional[int] = ..., instance: _Optional[str] = ..., last_window: _Optional[int] = ..., scenario_hash: _Optional[str] = ..., engine_connected: _Optional[bool] = ..., paused: _Optional[bool] = ..., ended: _Optional[bool] = ..., tapes: _Optional[_Iterable[_Union[SymbolTape, _Mapping]]] = ..., scenario: _Optional[str] = ..., seed: _Optional[int] = ..., start_time_ns: _Optional[int] = ..., lookahead_ns: _Optional[int] = ..., replay: _Optional[bool] = ..., first_window: _Optional[int] = ..., saved_window: _Optional[int] = ..., durability: _Optional[str] = ..., held: _Optional[str] = ...) -> None: ...
 
 class SymbolTape(_message.Message):
     __slots__ = ("symbol", "hash", "sequence")
@@ -289,6 +333,38 @@ class SymbolTape(_message.Message):
     hash: str
     sequence: int
     def __init__(self, symbol: _Optional[str] = ..., hash: _Optional[str] = ..., sequence: _Optional[int] = ...) -> None: ...
+
+class ReadWindowsRequest(_message.Message):
+    __slots__ = ("run", "first_window", "last_window")
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    FIRST_WINDOW_FIELD_NUMBER: _ClassVar[int]
+    LAST_WINDOW_FIELD_NUMBER: _ClassVar[int]
+    run: str
+    first_window: int
+    last_window: int
+    def __init__(self, run: _Optional[str] = ..., first_window: _Optional[int] = ..., last_window: _Optional[int] = ...) -> None: ...
+
+class ReadWindowsResponse(_message.Message):
+    __slots__ = ("windows",)
+    WINDOWS_FIELD_NUMBER: _ClassVar[int]
+    windows: _containers.RepeatedCompositeFieldContainer[RecordedWindow]
+    def __init__(self, windows: _Optional[_Iterable[_Union[RecordedWindow, _Mapping]]] = ...) -> None: ...
+
+class RecordedWindow(_message.Message):
+    __slots__ = ("window", "last_window", "control", "commands", "outside", "results")
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    LAST_WINDOW_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    COMMANDS_FIELD_NUMBER: _ClassVar[int]
+    OUTSIDE_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    window: int
+    last_window: int
+    control: bytes
+    commands: _containers.RepeatedCompositeFieldContainer[SymbolCommands]
+    outside: _containers.RepeatedCompositeFieldContainer[SymbolCommands]
+    results: _containers.RepeatedCompositeFieldContainer[SymbolResult]
+    def __init__(self, window: _Optional[int] = ..., last_window: _Optional[int] = ..., control: _Optional[bytes] = ..., commands: _Optional[_Iterable[_Union[SymbolCommands, _Mapping]]] = ..., outside: _Optional[_Iterable[_Union[SymbolCommands, _Mapping]]] = ..., results: _Optional[_Iterable[_Union[SymbolResult, _Mapping]]] = ...) -> None: ...
 
 class GetBookRequest(_message.Message):
     __slots__ = ("symbol", "depth", "by_order")

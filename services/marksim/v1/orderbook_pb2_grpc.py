@@ -66,6 +66,11 @@ class OrderBookServiceStub:
                 request_serializer=marksim_dot_v1_dot_orderbook__pb2.GetRunRequest.SerializeToString,
                 response_deserializer=marksim_dot_v1_dot_orderbook__pb2.GetRunResponse.FromString,
                 _registered_method=True)
+        self.ReadWindows = channel.unary_stream(
+                '/marksim.v1.OrderBookService/ReadWindows',
+                request_serializer=marksim_dot_v1_dot_orderbook__pb2.ReadWindowsRequest.SerializeToString,
+                response_deserializer=marksim_dot_v1_dot_orderbook__pb2.ReadWindowsResponse.FromString,
+                _registered_method=True)
         self.GetBook = channel.unary_unary(
                 '/marksim.v1.OrderBookService/GetBook',
                 request_serializer=marksim_dot_v1_dot_orderbook__pb2.GetBookRequest.SerializeToString,
@@ -175,6 +180,14 @@ class OrderBookServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadWindows(self, request, context):
+        """ReadWindows brings recorded windows of the present run with all that went in and came out, from the journal: an engine that
+        recovers reads them. NOT_FOUND with UNKNOWN_RUN or WINDOW_GONE where they are not there any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetBook(self, request, context):
         """GetBook returns the levels of one symbol, best first.
         """
@@ -190,8 +203,9 @@ class OrderBookServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SubmitOrder(self, request, context):
-        """SubmitOrder sends an order and returns once its window is done, with its fills. The same client order id again returns
-        the order as it is, with no second effect and whatever else the request says.
+        """SubmitOrder sends an order and returns once its window is done and in the journal, with its fills. The same client order
+        id again returns the order as it is, with no second effect and whatever else the request says, also after a crash of the
+        order book. While the journal cannot be written, it and all that tells of an account's orders is refused (JOURNAL_FULL).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -294,6 +308,11 @@ def add_OrderBookServiceServicer_to_server(servicer, server):
                     servicer.GetRun,
                     request_deserializer=marksim_dot_v1_dot_orderbook__pb2.GetRunRequest.FromString,
                     response_serializer=marksim_dot_v1_dot_orderbook__pb2.GetRunResponse.SerializeToString,
+            ),
+            'ReadWindows': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadWindows,
+                    request_deserializer=marksim_dot_v1_dot_orderbook__pb2.ReadWindowsRequest.FromString,
+                    response_serializer=marksim_dot_v1_dot_orderbook__pb2.ReadWindowsResponse.SerializeToString,
             ),
             'GetBook': grpc.unary_unary_rpc_method_handler(
                     servicer.GetBook,
@@ -520,6 +539,33 @@ class OrderBookService:
             '/marksim.v1.OrderBookService/GetRun',
             marksim_dot_v1_dot_orderbook__pb2.GetRunRequest.SerializeToString,
             marksim_dot_v1_dot_orderbook__pb2.GetRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadWindows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/marksim.v1.OrderBookService/ReadWindows',
+            marksim_dot_v1_dot_orderbook__pb2.ReadWindowsRequest.SerializeToString,
+            marksim_dot_v1_dot_orderbook__pb2.ReadWindowsResponse.FromString,
             options,
             channel_credentials,
             insecure,

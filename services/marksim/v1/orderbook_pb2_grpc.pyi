@@ -47,13 +47,18 @@ class OrderBookServiceStub:
     """ForgetReader drops a named reader that will not come back."""
     GetRun: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.GetRunRequest, _orderbook_pb2.GetRunResponse]
     """GetRun says which run this book is in; the engine asks it before it opens Trade."""
+    ReadWindows: _grpc.UnaryStreamMultiCallable[_orderbook_pb2.ReadWindowsRequest, _orderbook_pb2.ReadWindowsResponse]
+    """ReadWindows brings recorded windows of the present run with all that went in and came out, from the journal: an engine that
+    recovers reads them. NOT_FOUND with UNKNOWN_RUN or WINDOW_GONE where they are not there any more.
+    """
     GetBook: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.GetBookRequest, _orderbook_pb2.GetBookResponse]
     """GetBook returns the levels of one symbol, best first."""
     ListInstruments: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.ListInstrumentsRequest, _orderbook_pb2.ListInstrumentsResponse]
     """ListInstruments names what can be traded, in which steps, and on which shard."""
     SubmitOrder: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.SubmitOrderRequest, _orderbook_pb2.SubmitOrderResponse]
-    """SubmitOrder sends an order and returns once its window is done, with its fills. The same client order id again returns
-    the order as it is, with no second effect and whatever else the request says.
+    """SubmitOrder sends an order and returns once its window is done and in the journal, with its fills. The same client order
+    id again returns the order as it is, with no second effect and whatever else the request says, also after a crash of the
+    order book. While the journal cannot be written, it and all that tells of an account's orders is refused (JOURNAL_FULL).
     """
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.CancelOrderRequest, _orderbook_pb2.CancelOrderResponse]
     """CancelOrder cancels what is left of an order."""
@@ -97,13 +102,18 @@ class OrderBookServiceAsyncStub(OrderBookServiceStub):
     """ForgetReader drops a named reader that will not come back."""
     GetRun: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.GetRunRequest, _orderbook_pb2.GetRunResponse]  # type: ignore[assignment]
     """GetRun says which run this book is in; the engine asks it before it opens Trade."""
+    ReadWindows: _aio.UnaryStreamMultiCallable[_orderbook_pb2.ReadWindowsRequest, _orderbook_pb2.ReadWindowsResponse]  # type: ignore[assignment]
+    """ReadWindows brings recorded windows of the present run with all that went in and came out, from the journal: an engine that
+    recovers reads them. NOT_FOUND with UNKNOWN_RUN or WINDOW_GONE where they are not there any more.
+    """
     GetBook: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.GetBookRequest, _orderbook_pb2.GetBookResponse]  # type: ignore[assignment]
     """GetBook returns the levels of one symbol, best first."""
     ListInstruments: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.ListInstrumentsRequest, _orderbook_pb2.ListInstrumentsResponse]  # type: ignore[assignment]
     """ListInstruments names what can be traded, in which steps, and on which shard."""
     SubmitOrder: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.SubmitOrderRequest, _orderbook_pb2.SubmitOrderResponse]  # type: ignore[assignment]
-    """SubmitOrder sends an order and returns once its window is done, with its fills. The same client order id again returns
-    the order as it is, with no second effect and whatever else the request says.
+    """SubmitOrder sends an order and returns once its window is done and in the journal, with its fills. The same client order
+    id again returns the order as it is, with no second effect and whatever else the request says, also after a crash of the
+    order book. While the journal cannot be written, it and all that tells of an account's orders is refused (JOURNAL_FULL).
     """
     CancelOrder: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.CancelOrderRequest, _orderbook_pb2.CancelOrderResponse]  # type: ignore[assignment]
     """CancelOrder cancels what is left of an order."""
@@ -182,6 +192,16 @@ class OrderBookServiceServicer(metaclass=_abc_1.ABCMeta):
         """GetRun says which run this book is in; the engine asks it before it opens Trade."""
 
     @_abc_1.abstractmethod
+    def ReadWindows(
+        self,
+        request: _orderbook_pb2.ReadWindowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_orderbook_pb2.ReadWindowsResponse], _abc.AsyncIterator[_orderbook_pb2.ReadWindowsResponse]]:
+        """ReadWindows brings recorded windows of the present run with all that went in and came out, from the journal: an engine that
+        recovers reads them. NOT_FOUND with UNKNOWN_RUN or WINDOW_GONE where they are not there any more.
+        """
+
+    @_abc_1.abstractmethod
     def GetBook(
         self,
         request: _orderbook_pb2.GetBookRequest,
@@ -203,8 +223,9 @@ class OrderBookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orderbook_pb2.SubmitOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_orderbook_pb2.SubmitOrderResponse, _abc.Awaitable[_orderbook_pb2.SubmitOrderResponse]]:
-        """SubmitOrder sends an order and returns once its window is done, with its fills. The same client order id again returns
-        the order as it is, with no second effect and whatever else the request says.
+        """SubmitOrder sends an order and returns once its window is done and in the journal, with its fills. The same client order
+        id again returns the order as it is, with no second effect and whatever else the request says, also after a crash of the
+        order book. While the journal cannot be written, it and all that tells of an account's orders is refused (JOURNAL_FULL).
         """
 
     @_abc_1.abstractmethod

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from marksim.core.agents import AgentFunction, Market
+from marksim.core.agents.spec import RestorableAgent
 from marksim.core.agents.views import Order
 from marksim.core.types import Side
 
@@ -56,14 +57,14 @@ def laddered(mid: int = 100_000, levels: int = 50, lots: int = 1_000, symbol: st
     return ladder
 
 
-def loaded(run: AgentFunction, lots: int) -> AgentFunction:
+def loaded(agent: RestorableAgent, lots: int) -> AgentFunction:
     """An agent that has bought so many lots, or sold minus so many, before it begins."""
 
     async def begin(market: Market, parameters: Any) -> None:
         await market.sleep(1)
         market.market(Side.BUY if lots > 0 else Side.SELL, abs(lots))
         await market.sleep(1)
-        await run(market, parameters)
+        await agent(market, parameters).run()
 
     return begin
 

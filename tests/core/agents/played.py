@@ -25,7 +25,7 @@ ETH_BTC = Instrument("ETH/BTC", "ETH", "BTC", Fraction(1, 100_000), Fraction(1, 
 
 @dataclass(frozen=True)
 class Player:
-    """One agent: `run(market)` or, with parameters, `run(market, parameters)`."""
+    """One agent: a function or a restorable class, of (market) or, with parameters, (market, parameters)."""
 
     name: str
     run: AgentFunction

@@ -2,7 +2,7 @@
 
 import pytest
 
-from marksim.core.agents.arbitrage import Arbitrage, arbitrage
+from marksim.core.agents.arbitrage import Arbitrage, ArbitrageAgent
 from marksim.core.types import NS_PER_S, ExecutionKind, Side
 from tests.core.agents.companions import laddered, moved
 from tests.core.agents.played import ETH, XBT, Played, Player, play
@@ -14,7 +14,7 @@ def _pair(gap: int, parameters: Arbitrage, seconds: float = 120) -> Played:
     players = [
         Player("ladder", laddered(mid=100_000 + gap, lots=200), symbols=("BTC/USD",)),
         Player("other", laddered(mid=100_000, lots=200), symbols=("XBT/USD",)),
-        Player("arb", arbitrage, parameters),
+        Player("arb", ArbitrageAgent, parameters),
     ]
     return play(players, seconds, instruments=[BTC, XBT])
 
@@ -55,7 +55,7 @@ def test_it_undoes_both_legs_when_the_prices_have_met() -> None:
     players = [
         Player("stage", moved([(0.05, 100_000), (10, 100_030), (60, 100_000)]), symbols=("BTC/USD",)),
         Player("other", moved([(0.05, 100_000)]), symbols=("XBT/USD",)),
-        Player("arb", arbitrage, Arbitrage()),
+        Player("arb", ArbitrageAgent, Arbitrage()),
     ]
     peak, end = (play(players, seconds, instruments=[BTC, XBT]) for seconds in (50, 240))
     assert peak.position("arb", "BTC/USD") <= -2_000
@@ -77,7 +77,7 @@ def test_it_learns_a_spread_that_stays() -> None:
     players = [
         Player("stage", moved([(0.05, 100_030)]), symbols=("BTC/USD",)),
         Player("other", moved([(0.05, 100_000)]), symbols=("XBT/USD",)),
-        Player("arb", arbitrage, Arbitrage(mean_memory_s=60.0)),
+        Player("arb", ArbitrageAgent, Arbitrage(mean_memory_s=60.0)),
     ]
     begun, later = (play(players, seconds, instruments=[BTC, XBT]) for seconds in (30, 900))
     assert begun.position("arb", "BTC/USD") < 0
@@ -90,7 +90,7 @@ def test_its_hedge_follows_lots_ticks_and_prices() -> None:
     players = [
         Player("btc", laddered(mid=100_060, lots=100), symbols=("BTC/USD",)),
         Player("eth", laddered(mid=50_000, lots=100_000), symbols=("ETH/USD",)),
-        Player("arb", arbitrage, Arbitrage(entry_ticks=8.0, max_position_lots=1_000)),
+        Player("arb", ArbitrageAgent, Arbitrage(entry_ticks=8.0, max_position_lots=1_000)),
     ]
     played = play(players, 120, instruments=[BTC, ETH])
     first, second = played.position("arb", "BTC/USD"), played.position("arb", "ETH/USD")
@@ -106,7 +106,7 @@ def test_a_leg_that_missed_is_traded_at_the_market() -> None:
     players = [
         Player("ladder", laddered(mid=100_050, lots=200), symbols=("BTC/USD",)),
         Player("other", moved(flicker), symbols=("XBT/USD",)),
-        Player("arb", arbitrage, Arbitrage()),
+        Player("arb", ArbitrageAgent, Arbitrage()),
     ]
     played = play(players, 60, instruments=[BTC, XBT])
     missed = played.of("arb", ExecutionKind.CANCELLED, "XBT/USD")

@@ -13,10 +13,10 @@ import pytest
 from marksim.core.agents import AGENT_TYPES, AgentFunction, Market
 from marksim.core.agents.arbitrage import Arbitrage
 from marksim.core.agents.bounds import OneOf
-from marksim.core.agents.informed import Informed, informed
-from marksim.core.agents.liquidity_provider import LiquidityProvider, liquidity_provider
-from marksim.core.agents.noise import Noise, noise
-from marksim.core.agents.spec import ValueSpec
+from marksim.core.agents.informed import Informed, InformedAgent
+from marksim.core.agents.liquidity_provider import LiquidityProvider, LiquidityProviderAgent
+from marksim.core.agents.noise import Noise, NoiseAgent
+from marksim.core.agents.spec import RestorableAgent, ValueSpec
 from marksim.core.agents.whale import Whale
 from marksim.core.types import NS_PER_MINUTE, ExecutionKind, Reason, SessionState
 from tests.core.agents.played import ETH, ETH_BTC, Played, Player, play
@@ -66,9 +66,9 @@ class _OwnOnly:
         return self._market.cancel(order)
 
 
-def _watched(run: AgentFunction) -> AgentFunction:
+def _watched(agent: RestorableAgent) -> AgentFunction:
     async def watched(market: Market, parameters: Any) -> None:
-        await run(_OwnOnly(market), parameters)
+        await agent(_OwnOnly(market), parameters).run()
 
     return watched
 
@@ -80,9 +80,9 @@ def _play(kind: str, parameters: Any, seconds: float) -> Played:
     for instrument in traded:
         symbols = (instrument.symbol,)
         provider = LiquidityProvider(requote_s=5.0)
-        players.append(Player(f"provider of {instrument.symbol}", liquidity_provider, provider, symbols))
-        players.append(Player(f"noise of {instrument.symbol}", noise, Noise(interval_s=3.0, market_share=0.4), symbols))
-        players.append(Player(f"informed of {instrument.symbol}", informed, Informed(interval_s=5.0), symbols))
+        players.append(Player(f"provider of {instrument.symbol}", LiquidityProviderAgent, provider, symbols))
+        players.append(Player(f"noise of {instrument.symbol}", NoiseAgent, Noise(interval_s=3.0, market_share=0.4), symbols))
+        players.append(Player(f"informed of {instrument.symbol}", InformedAgent, Informed(interval_s=5.0), symbols))
     # Prices wander by some 0.3 % in the hour, so that there is something to follow, to fade and to even out.
     values = [ValueSpec(one.symbol, sd_ticks=6e-5 * one.reference_price_ticks) for one in traded]
     return play(players, seconds, instruments=traded, values=values)

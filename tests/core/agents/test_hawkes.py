@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from marksim.core.agents.hawkes import Excitement, Hawkes, hawkes, next_order
+from marksim.core.agents.hawkes import Excitement, Hawkes, HawkesAgent, next_order
 from marksim.core.types import ExecutionKind, Side
 from tests.core.agents.companions import moved
 from tests.core.agents.played import Player, play
@@ -49,7 +49,7 @@ def test_bursts_keep_to_a_side() -> None:
 def test_its_market_orders_come_in_clusters() -> None:
     """In the market: counts in 60 s vary many times more than a Poisson process's, and both sides come."""
     p = Hawkes(base_rate=0.3, branching=0.8)
-    played = play([Player("stage", moved([(0.05, 100_000)])), Player("taker", hawkes, p)], 3_600)
+    played = play([Player("stage", moved([(0.05, 100_000)])), Player("taker", HawkesAgent, p)], 3_600)
     rows = played.of("taker", ExecutionKind.ACCEPTED)
     assert _dispersion(rows["time_ns"] / 1e9, 60.0) > 4.0
     assert set(played.sides("taker")) == {Side.BUY, Side.SELL}

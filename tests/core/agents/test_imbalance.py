@@ -4,14 +4,14 @@ import itertools
 
 import pytest
 
-from marksim.core.agents.imbalance import Imbalance, imbalance
+from marksim.core.agents.imbalance import Imbalance, ImbalanceAgent
 from marksim.core.types import NS_PER_S, ExecutionKind, Side
 from tests.core.agents.companions import Step, staged
 from tests.core.agents.played import Player, play
 
 
 def _sides(*steps: Step, seconds: float = 5.0) -> list[Side]:
-    played = play([Player("stage", staged(*steps)), Player("fast", imbalance, Imbalance())], seconds)
+    played = play([Player("stage", staged(*steps)), Player("fast", ImbalanceAgent, Imbalance())], seconds)
     return played.sides("fast")
 
 
@@ -29,7 +29,7 @@ def test_it_leaves_an_even_book_alone() -> None:
 def test_it_is_fast() -> None:
     """Its order reaches the book in the second window after the imbalance was there: feed and order latency, no pause."""
     stage = staged((1.0, 99_999, 5_000, 100_001, 5_000), (2.0, 99_999, 9_000, 100_001, 1_000))
-    played = play([Player("stage", stage), Player("fast", imbalance, Imbalance())], 5)
+    played = play([Player("stage", stage), Player("fast", ImbalanceAgent, Imbalance())], 5)
     first = int(played.of("fast", ExecutionKind.ACCEPTED)["time_ns"][0])
     assert 2.0e9 < first < 2.1e9
 
@@ -39,16 +39,16 @@ def test_its_position_is_bounded_and_goes_back_in_time() -> None:
     leaning: list[Step] = [(1.0 + 0.1 * step, 99_999, 9_000 + step % 2, 100_001, 1_000) for step in range(100)]
     even: list[Step] = [(12.0 + step, 99_999, 5_000 + step % 2, 100_001, 5_000) for step in range(60)]
     parameters = Imbalance(hold_s=5.0)
-    peak = play([Player("stage", staged(*leaning)), Player("fast", imbalance, parameters)], 11.5)
+    peak = play([Player("stage", staged(*leaning)), Player("fast", ImbalanceAgent, parameters)], 11.5)
     assert parameters.max_position_lots <= peak.position("fast") <= parameters.max_position_lots + parameters.size_lots
-    later = play([Player("stage", staged(*leaning, *even)), Player("fast", imbalance, parameters)], 72)
+    later = play([Player("stage", staged(*leaning, *even)), Player("fast", ImbalanceAgent, parameters)], 72)
     assert later.position("fast") == 0
 
 
 def test_it_has_one_order_on_its_way_at_a_time() -> None:
     """Far from the market it sees many ticks before it learns what its order did; its position keeps to the bound."""
     leaning: list[Step] = [(1.0 + 0.05 * step, 99_999, 9_000 + step % 2, 100_001, 1_000) for step in range(300)]
-    played = play([Player("stage", staged(*leaning)), Player("far", imbalance, Imbalance())], 16, latency_ms=300)
+    played = play([Player("stage", staged(*leaning)), Player("far", ImbalanceAgent, Imbalance())], 16, latency_ms=300)
     bound = Imbalance().max_position_lots + Imbalance().size_lots
     assert 0 < played.position("far") <= bound
     times = played.of("far", ExecutionKind.ACCEPTED)["time_ns"].tolist()

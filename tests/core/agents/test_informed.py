@@ -1,8 +1,8 @@
 """The informed trader and the value it knows."""
 
 from marksim.core.agents import Market
-from marksim.core.agents.informed import Informed, informed
-from marksim.core.agents.liquidity_provider import LiquidityProvider, liquidity_provider
+from marksim.core.agents.informed import Informed, InformedAgent
+from marksim.core.agents.liquidity_provider import LiquidityProvider, LiquidityProviderAgent
 from marksim.core.agents.spec import ValueSpec
 from marksim.core.types import ExecutionKind
 from tests.core.agents.companions import moved
@@ -19,9 +19,9 @@ def _gaps(knows: bool) -> list[float]:
             await market.sleep(5)
             gaps.append(abs(market.value_ticks() - market.tick().bid_price_ticks))
 
-    players = [Player("provider", liquidity_provider, LiquidityProvider()), Player("judge", judge)]
+    players = [Player("provider", LiquidityProviderAgent, LiquidityProvider()), Player("judge", judge)]
     if knows:
-        players.append(Player("knower", informed, Informed(interval_s=0.5, noise_ticks=0.0, size_lots=4_000)))
+        players.append(Player("knower", InformedAgent, Informed(interval_s=0.5, noise_ticks=0.0, size_lots=4_000)))
     play(players, 600, values=[ValueSpec("BTC/USD", sd_ticks=5.0)])
     return sorted(gaps)
 
@@ -35,6 +35,6 @@ def test_the_informed_bring_the_price_to_the_value() -> None:
 
 def test_the_informed_leave_alone_what_is_worth_no_trade() -> None:
     """The value stands still in the middle of the best prices, inside its threshold: it sends nothing."""
-    players = [Player("stage", moved([(0.1, 100_000)])), Player("knower", informed, Informed(noise_ticks=0.0))]
+    players = [Player("stage", moved([(0.1, 100_000)])), Player("knower", InformedAgent, Informed(noise_ticks=0.0))]
     played = play(players, 120, values=[ValueSpec("BTC/USD", sd_ticks=0.0)])
     assert not len(played.of("knower", ExecutionKind.ACCEPTED))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from marksim.core.agents.liquidity_provider import LiquidityProvider, liquidity_provider
+from marksim.core.agents.liquidity_provider import LiquidityProvider, LiquidityProviderAgent
 from marksim.core.types import ExecutionKind, Side
 from tests.core.agents.companions import loaded, moved, taking
 from tests.core.agents.played import Played, Player, play
@@ -19,7 +19,7 @@ def _resting(played: Played, side: Side) -> int:
 
 def test_it_keeps_its_levels_on_both_sides() -> None:
     """Alone in the market: as many prices a side as it has levels, and it never trades with itself."""
-    played = play([Player("provider", liquidity_provider, PROVIDER)], 30)
+    played = play([Player("provider", LiquidityProviderAgent, PROVIDER)], 30)
     assert (_resting(played, Side.BUY), _resting(played, Side.SELL)) == (5, 5)
     assert not len(played.of("provider", ExecutionKind.TRADED))
 
@@ -27,14 +27,14 @@ def test_it_keeps_its_levels_on_both_sides() -> None:
 def test_it_fills_up_what_was_taken() -> None:
     """Its bids are swept again and again; seconds later all levels rest there once more."""
     seller = Player("seller", taking(Side.SELL, 2_000, [10, 15, 20]))
-    played = play([Player("provider", liquidity_provider, PROVIDER), seller], 30)
+    played = play([Player("provider", LiquidityProviderAgent, PROVIDER), seller], 30)
     assert played.position("provider") > 2_000
     assert (_resting(played, Side.BUY), _resting(played, Side.SELL)) == (5, 5)
 
 
 def test_outer_levels_hold_more_than_the_best() -> None:
     """The mean size of the outermost quote it sent is well above that of the innermost."""
-    rows = play([Player("provider", liquidity_provider, PROVIDER)], 600).of("provider", ExecutionKind.ACCEPTED)
+    rows = play([Player("provider", LiquidityProviderAgent, PROVIDER)], 600).of("provider", ExecutionKind.ACCEPTED)
     bids = rows[rows["side"] == Side.BUY]
     away = 100_000 - bids["price_ticks"]
     inner, outer = bids["quantity_lots"][away < np.quantile(away, 0.3)], bids["quantity_lots"][away > np.quantile(away, 0.7)]
@@ -45,7 +45,7 @@ def test_outer_levels_hold_more_than_the_best() -> None:
 def test_it_leans_against_its_inventory(sizes: int) -> None:
     """Its quotes lie around a price that is lower by `skew_ticks_per_size` for each size it holds."""
     parameters = LiquidityProvider(levels=1, half_spread_ticks=20.0, skew_ticks_per_size=0.5)
-    provider = Player("provider", loaded(liquidity_provider, sizes * parameters.size_lots), parameters)
+    provider = Player("provider", loaded(LiquidityProviderAgent, sizes * parameters.size_lots), parameters)
     played = play([Player("stage", moved([(0.1, 100_000)])), provider], 30)
     last = {int(row["side"]): int(row["price_ticks"]) for row in played.of("provider", ExecutionKind.ACCEPTED)}
     # Each quote's half spread is drawn anew, a quarter more or less.

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from marksim.core.agents import Market
-from marksim.core.agents.market_maker import MarketMaker, market_maker
+from marksim.core.agents.market_maker import MarketMaker, MarketMakerAgent
 from marksim.core.agents.spec import Cast
 from marksim.core.types import OrderStatus
 from tests.core.sim.worlds import cast_world, run, spec
@@ -19,7 +19,7 @@ async def scalper(market: Market) -> None:
 
 
 async def making(market: Market) -> None:
-    await market_maker(market, MarketMaker())
+    await MarketMakerAgent(market, MarketMaker()).run()
 
 
 def test_an_agent_of_five_lines_trades() -> None:

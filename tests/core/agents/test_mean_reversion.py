@@ -2,7 +2,7 @@
 
 import pytest
 
-from marksim.core.agents.mean_reversion import MeanReversion, mean_reversion
+from marksim.core.agents.mean_reversion import MeanReversion, MeanReversionAgent
 from marksim.core.types import NS_PER_S, ExecutionKind, Side
 from tests.core.agents.companions import a_long_move, a_move, moved
 from tests.core.agents.played import Played, Player, play
@@ -11,7 +11,7 @@ TRADER = MeanReversion(interval_s=2.0)
 
 
 def _play(sign: int, seconds: float) -> Played:
-    return play([Player("stage", a_move(sign)), Player("trader", mean_reversion, TRADER)], seconds)
+    return play([Player("stage", a_move(sign)), Player("trader", MeanReversionAgent, TRADER)], seconds)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -37,7 +37,7 @@ def test_once_the_move_is_old_the_position_goes_back() -> None:
 def test_its_position_is_bounded() -> None:
     """A long move leaves it at the most, give or take the order that reached it."""
     position = abs(
-        play([Player("stage", a_long_move()), Player("trader", mean_reversion, TRADER)], 1_800).position("trader")
+        play([Player("stage", a_long_move()), Player("trader", MeanReversionAgent, TRADER)], 1_800).position("trader")
     )
     assert TRADER.max_position_lots * 0.9 <= position <= TRADER.max_position_lots + TRADER.size_lots
 
@@ -45,7 +45,7 @@ def test_its_position_is_bounded() -> None:
 def test_it_measures_a_move_by_what_is_usual() -> None:
     """Where the price jumps to and fro by 20 ticks all the time, it learns that this is nothing to bet against."""
     path = [(0.1 + second, 100_000 + 20 * (-1) ** second) for second in range(1_200)]
-    played = play([Player("stage", moved(path)), Player("trader", mean_reversion, MeanReversion())], 1_200)
+    played = play([Player("stage", moved(path)), Player("trader", MeanReversionAgent, MeanReversion())], 1_200)
     times = played.of("trader", ExecutionKind.ACCEPTED)["time_ns"]
     entries = times[times < 300 * NS_PER_S]
     assert len(entries)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from marksim.core.agents.momentum import Momentum, momentum
+from marksim.core.agents.momentum import Momentum, MomentumAgent
 from marksim.core.types import Side
 from tests.core.agents.companions import a_long_move, a_move
 from tests.core.agents.played import Played, Player, play
@@ -11,7 +11,7 @@ TRADER = Momentum()
 
 
 def _play(sign: int, seconds: float) -> Played:
-    return play([Player("stage", a_move(sign)), Player("trader", momentum, TRADER)], seconds)
+    return play([Player("stage", a_move(sign)), Player("trader", MomentumAgent, TRADER)], seconds)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -36,5 +36,5 @@ def test_once_the_move_is_old_the_position_goes_back() -> None:
 
 def test_its_position_is_bounded() -> None:
     """A long move leaves it at the most, give or take the order that reached it."""
-    position = abs(play([Player("stage", a_long_move()), Player("trader", momentum, TRADER)], 1_800).position("trader"))
+    position = abs(play([Player("stage", a_long_move()), Player("trader", MomentumAgent, TRADER)], 1_800).position("trader"))
     assert TRADER.max_position_lots * 0.9 <= position <= TRADER.max_position_lots + TRADER.size_lots

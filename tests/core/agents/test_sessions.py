@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from marksim.core.agents import Market
-from marksim.core.agents.noise import Noise, noise
-from marksim.core.agents.whale import Whale, whale
+from marksim.core.agents.noise import Noise, NoiseAgent
+from marksim.core.agents.whale import Whale, WhaleAgent
 from marksim.core.sim.simulation import Simulation
 from marksim.core.types import ExecutionKind, Instrument, Reason, SessionState, Side
 from marksim.scenario import load_scenario
@@ -78,7 +78,7 @@ def test_noise_forgets_refused_orders_before_old_ones() -> None:
     """What a halt refused takes no room from what rests: as many new orders come before the first old one is cancelled."""
 
     async def noisy(market: Market, _: object) -> None:
-        await noise(market, Noise(interval_s=0.05, max_open=40, market_share=0.0))
+        await NoiseAgent(market, Noise(interval_s=0.05, max_open=40, market_share=0.0)).run()
 
     halted = ((0, SessionState.PRE_OPEN), (30 * S, SessionState.HALTED), (60 * S, SessionState.PRE_OPEN))
     with world([("noise", noisy)], instrument=_with_sessions(*halted), order_ms=400) as simulation:
@@ -96,7 +96,8 @@ def test_a_whales_children_wait_for_trading() -> None:
         await market.sleep(3_600)
 
     async def large(market: Market, _: object) -> None:
-        await whale(market, Whale(first_pause_s=0.1, pause_s=1e6, parent_lots=300, children=30, child_interval_s=0.0))
+        parameters = Whale(first_pause_s=0.1, pause_s=1e6, parent_lots=300, children=30, child_interval_s=0.0)
+        await WhaleAgent(market, parameters).run()
 
     closed = ((0, SessionState.PRE_OPEN), (30 * S, SessionState.CONTINUOUS))
     agents = [("liquidity", liquidity), ("whale", large)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from marksim.core.agents.trend import Trend, trend
+from marksim.core.agents.trend import Trend, TrendAgent
 from marksim.core.types import Side
 from tests.core.agents.companions import a_long_move, a_move, moved
 from tests.core.agents.played import Played, Player, play
@@ -11,7 +11,7 @@ TRADER = Trend(interval_s=2.0, lookback_samples=30)
 
 
 def _play(sign: int, seconds: float) -> Played:
-    return play([Player("stage", a_move(sign)), Player("trader", trend, TRADER)], seconds)
+    return play([Player("stage", a_move(sign)), Player("trader", TrendAgent, TRADER)], seconds)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -36,7 +36,7 @@ def test_once_the_move_is_old_the_position_goes_back() -> None:
 
 def test_its_position_is_bounded() -> None:
     """A long move leaves it at the most, give or take the order that reached it."""
-    position = abs(play([Player("stage", a_long_move()), Player("trader", trend, TRADER)], 1_800).position("trader"))
+    position = abs(play([Player("stage", a_long_move()), Player("trader", TrendAgent, TRADER)], 1_800).position("trader"))
     assert TRADER.max_position_lots * 0.9 <= position <= TRADER.max_position_lots + TRADER.size_lots
 
 
@@ -46,5 +46,5 @@ def test_it_measures_a_move_by_what_is_usual() -> None:
     for jump in (0, 15):
         path = [(0.1 + second, 100_000 + max(0, second - 300) // 3 + jump * (second % 4 // 2)) for second in range(360)]
         parameters = Trend(interval_s=2.0, lookback_samples=30)
-        held.append(play([Player("stage", moved(path)), Player("trader", trend, parameters)], 360).position("trader"))
+        held.append(play([Player("stage", moved(path)), Player("trader", TrendAgent, parameters)], 360).position("trader"))
     assert 0 <= held[1] < 0.5 * held[0]

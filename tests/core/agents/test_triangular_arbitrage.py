@@ -2,7 +2,7 @@
 
 import pytest
 
-from marksim.core.agents.triangular_arbitrage import TriangularArbitrage, triangular_arbitrage
+from marksim.core.agents.triangular_arbitrage import TriangularArbitrage, TriangularArbitrageAgent
 from marksim.core.types import ExecutionKind, Side
 from tests.core.agents.companions import laddered, moved
 from tests.core.agents.played import ETH, ETH_BTC, Player, play
@@ -16,7 +16,7 @@ def test_the_round_trip_closes_a_triangles_gap(eth_mid: int) -> None:
         Player("eth", laddered(mid=eth_mid, lots=100, levels=200), symbols=("ETH/USD",)),
         Player("cross", laddered(mid=5_000, lots=100_000), symbols=("ETH/BTC",)),
         Player("btc", laddered(mid=100_000, lots=100_000), symbols=("BTC/USD",)),
-        Player("arb", triangular_arbitrage, TriangularArbitrage(least_gain_ppm=100.0)),
+        Player("arb", TriangularArbitrageAgent, TriangularArbitrage(least_gain_ppm=100.0)),
     ]
     played = play(players, 400, instruments=[BTC, ETH, ETH_BTC])
     direct, over, back = (played.ticks(symbol)[-1] for symbol in ("ETH/USD", "ETH/BTC", "BTC/USD"))
@@ -35,7 +35,7 @@ def test_what_a_round_trip_leaves_over_is_traded_away() -> None:
         Player("eth", laddered(mid=50_100, lots=100, levels=200), symbols=("ETH/USD",)),
         Player("cross", laddered(mid=5_000, lots=100_000), symbols=("ETH/BTC",)),
         Player("btc", moved(flicker), symbols=("BTC/USD",)),
-        Player("arb", triangular_arbitrage, TriangularArbitrage()),
+        Player("arb", TriangularArbitrageAgent, TriangularArbitrage()),
     ]
     played = play(players, 120, instruments=[BTC, ETH, ETH_BTC])
     assert len(played.of("arb", ExecutionKind.CANCELLED, "BTC/USD"))

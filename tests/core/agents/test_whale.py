@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from marksim.core.agents import Market
-from marksim.core.agents.noise import Noise, noise
-from marksim.core.agents.whale import Whale, whale
+from marksim.core.agents.noise import Noise, NoiseAgent
+from marksim.core.agents.whale import Whale, WhaleAgent
 from marksim.core.types import NS_PER_S, ExecutionKind, Side
 from tests.core.agents.companions import DEEP, Step, laddered, loaded, moved, staged
 from tests.core.agents.played import Played, Player, play
@@ -18,7 +18,7 @@ ONCE = Whale(first_pause_s=2.0, pause_s=1e6)
 def test_twap_is_the_parent_in_equal_children_even_in_time() -> None:
     """All on one side, of one size, adding up to the parent; each quarter of the time has its quarter of the children."""
     parameters = replace(ONCE, parent_lots=4_000, children=200, child_interval_s=1.0)
-    played = play([Player("stage", moved([(0.05, 100_000)])), Player("whale", whale, parameters)], 400)
+    played = play([Player("stage", moved([(0.05, 100_000)])), Player("whale", WhaleAgent, parameters)], 400)
     children = played.of("whale", ExecutionKind.ACCEPTED)
     assert children["quantity_lots"].tolist() == [20] * 200
     assert len(set(children["side"].tolist())) == 1
@@ -40,7 +40,7 @@ def test_pov_keeps_its_share_of_the_volume(share: float) -> None:
                 await market.sleep(60.0 / (10 + 40 * (minute % 3)))
 
     parameters = replace(ONCE, parent_lots=1_000_000, children=1_000, schedule="pov", participation=share)
-    players = [Player("stage", moved([(0.05, 100_000)])), Player("others", others), Player("whale", whale, parameters)]
+    players = [Player("stage", moved([(0.05, 100_000)])), Player("others", others), Player("whale", WhaleAgent, parameters)]
     played = play(players, 3_600)
     rows = played.executions()
     traded = rows[rows["kind"] == ExecutionKind.TRADED]
@@ -53,8 +53,8 @@ def test_pov_ends_with_its_parent() -> None:
     parameters = replace(ONCE, parent_lots=777, children=10, schedule="pov", participation=0.3)
     players = [
         Player("ladder", laddered(lots=100_000)),
-        Player("noise", noise, Noise(interval_s=0.2, market_share=0.9)),
-        Player("whale", whale, parameters),
+        Player("noise", NoiseAgent, Noise(interval_s=0.2, market_share=0.9)),
+        Player("whale", WhaleAgent, parameters),
     ]
     assert abs(play(players, 600).position("whale")) == 777
 
@@ -73,7 +73,7 @@ def test_an_iceberg_shows_only_its_display() -> None:
     # The stage has 10 lots at each best price, so that all beyond them is the iceberg's.
     players = [
         Player("stage", staged((0.05, 99_990, 10, 100_010, 10))),
-        Player("whale", whale, parameters),
+        Player("whale", WhaleAgent, parameters),
         Player("both", both),
     ]
     played = play(players, 90)
@@ -88,7 +88,7 @@ def test_an_iceberg_moves_after_the_best_price() -> None:
     parameters = replace(ONCE, parent_lots=5_000, children=1_000, schedule="iceberg", chase_ticks=3)
 
     def rested(*steps: Step) -> Played:
-        return play([Player("stage", staged(*steps)), Player("whale", whale, parameters)], 60)
+        return play([Player("stage", staged(*steps)), Player("whale", WhaleAgent, parameters)], 60)
 
     begin = (0.0, 99_990, DEEP, 100_010, DEEP)
     away = 20 if rested(begin).sides("whale") == [Side.BUY] else -20
@@ -104,7 +104,7 @@ def test_with_too_large_a_position_it_goes_back(side: Side) -> None:
     parameters = Whale(
         first_pause_s=1.0, pause_s=1.0, parent_lots=500, children=5, child_interval_s=0.1, max_position_lots=1_000
     )
-    begun = loaded(whale, 5_000 if side is Side.BUY else -5_000)
+    begun = loaded(WhaleAgent, 5_000 if side is Side.BUY else -5_000)
     played = play([Player("stage", moved([(0.05, 100_000)])), Player("whale", begun, parameters)], 60)
     sides = played.sides("whale")
     assert sides[0] is side
@@ -114,6 +114,6 @@ def test_with_too_large_a_position_it_goes_back(side: Side) -> None:
 def test_an_iceberg_shows_at_least_what_the_book_asks_for() -> None:
     """A display of a lot is too little for 5,000: it shows a hundredth, and is not refused."""
     parameters = replace(ONCE, parent_lots=5_000, schedule="iceberg", display_lots=1)
-    played = play([Player("stage", staged((0.0, 99_990, 10, 100_010, 10))), Player("whale", whale, parameters)], 10)
+    played = play([Player("stage", staged((0.0, 99_990, 10, 100_010, 10))), Player("whale", WhaleAgent, parameters)], 10)
     assert len(played.of("whale", ExecutionKind.ACCEPTED)) == 1
     assert max(played.depth["BTC/USD"]["quantity_lots"]) == 60

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from marksim.core.agents.zero_intelligence import ZeroIntelligence, zero_intelligence
+from marksim.core.agents.zero_intelligence import ZeroIntelligence, ZeroIntelligenceAgent
 from marksim.core.types import NS_PER_S, ExecutionKind, Side
 from tests.core.agents.companions import DEEP, staged
 from tests.core.agents.played import Player, play
@@ -14,7 +14,7 @@ def test_limit_prices_are_even_over_the_window() -> None:
     """With the best prices held still each distance from 1 to the window is as likely, on both sides (chi-square, 1 %)."""
     stage = staged((0.05, 100_000, DEEP, 100_001, DEEP))  # a tick apart: nothing can come between
     parameters = ZeroIntelligence(window_ticks=20, limit_rate=0.25, size_lots=1)
-    played = play([Player("stage", stage), Player("flow", zero_intelligence, parameters)], 1_000)
+    played = play([Player("stage", stage), Player("flow", ZeroIntelligenceAgent, parameters)], 1_000)
     rows = played.of("flow", ExecutionKind.ACCEPTED)
     for side, best, sign in ((Side.BUY, 100_001, -1), (Side.SELL, 100_000, 1)):
         limits = rows[(rows["side"] == side) & (rows["price_ticks"] > 0) & (rows["time_ns"] > NS_PER_S)]
@@ -28,7 +28,7 @@ def test_limit_prices_are_even_over_the_window() -> None:
 def test_rates_are_those_of_its_parameters() -> None:
     """Limit and market orders come at their rates; resting orders go at theirs: births and deaths balance."""
     seconds = 2_000
-    played = play([Player("flow", zero_intelligence, FLOW)], seconds)
+    played = play([Player("flow", ZeroIntelligenceAgent, FLOW)], seconds)
     rows = played.of("flow", ExecutionKind.ACCEPTED)
     limits, markets = rows[rows["price_ticks"] > 0], rows[rows["price_ticks"] == 0]
     assert abs(len(limits) / seconds / (2 * FLOW.limit_rate * FLOW.window_ticks) - 1) < 0.05
@@ -44,7 +44,7 @@ def test_the_spread_follows_the_law_of_the_model() -> None:
     means = []
     for market_rate in (1.0, 4.0):
         parameters = ZeroIntelligence(market_rate=market_rate, limit_rate=0.2, cancel_rate=0.1, window_ticks=100)
-        ticks = play([Player("flow", zero_intelligence, parameters)], 1_000).ticks(from_s=100)
+        ticks = play([Player("flow", ZeroIntelligenceAgent, parameters)], 1_000).ticks(from_s=100)
         lasts = np.diff([tick.time_ns for tick in ticks])
         spreads = [tick.ask_price_ticks - tick.bid_price_ticks for tick in ticks[:-1]]
         means.append(float(np.average(spreads, weights=lasts)))

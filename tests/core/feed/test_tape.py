@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from marksim.core.errors import InvalidInput
 from marksim.core.feed.tape import FIRST_LINK, TAPE_VERSION, TapeHash, run_hash
 from marksim.core.feed.ticks import NO_TICKS, tick_row
 from marksim.core.types import EXECUTION, NS_PER_MINUTE, TICK, Records, Tick
@@ -155,3 +156,32 @@ def test_the_hash_of_a_run_is_over_its_symbols_in_their_order() -> None:
     """Whatever the order in which shards answered; the bytes are those of the lines that people see."""
     lines = b"BTC/USD 01\nETH/USD 02\n"
     assert run_hash({"ETH/USD": "02", "BTC/USD": "01"}) == hashlib.sha256(lines).hexdigest()
+
+
+def test_a_saved_hash_goes_on() -> None:
+    """From any place; its records are shared, not copied, and what comes later is not among them."""
+    rows, ticks = tape(8)
+    hashed = TapeHash()
+    for first in range(0, len(rows), 7):
+        minute, link, records = hashed.state()
+        before = hashed.hexdigest()
+        hashed.update(*part(rows, ticks, first, first + 7))
+        other = TapeHash.restored(minute, link, b"".join(records))
+        assert other.hexdigest() == before
+        other.update(*part(rows, ticks, first, len(rows)))
+        assert other.hexdigest() == whole(rows, ticks)
+
+
+@pytest.mark.parametrize(
+    ("minute", "link", "records", "said"),
+    [
+        (-1, FIRST_LINK[1:], b"", "link has 31 bytes, not 32"),
+        (-1, FIRST_LINK, b"\x11", "1 bytes of records do not go with minute -1"),
+        (3, FIRST_LINK, b"", "0 bytes of records do not go with minute 3"),
+        (3, FIRST_LINK, b"\x21", "begin with tag 33, not 17, that of version 1"),
+    ],
+)
+def test_a_saved_hash_that_cannot_be_one_is_refused(minute: int, link: bytes, records: bytes, said: str) -> None:
+    """Of another version, or damaged."""
+    with pytest.raises(InvalidInput, match=said):
+        TapeHash.restored(minute, link, records)

@@ -1,11 +1,14 @@
 """The tick of a window: when there is one, and what it sums."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from marksim.core.book.book import OrderBook
+from marksim.core.errors import InvalidInput
 from marksim.core.feed.ticks import TickBuilder, opening_tick
 from marksim.core.types import NS_PER_MINUTE, NS_PER_S, SessionState, Side, Tick
 from tests.core.book.commands import BTC, batch, buy, cancel, market, sell, set_session
@@ -180,3 +183,38 @@ def test_compiled_ticks_are_those_of_the_specification(seed: int) -> None:
         assert ticks.update(output, session) == plain.update(output, session), f"seed {seed}"
         gaps_ns += int(rng.random() < 0.1) * int(rng.integers(0, 30 * 3_600)) * NS_PER_S
     assert ticks.last.trades_total > 100
+
+
+def test_restored_ticks_go_on_as_the_original() -> None:
+    """From any window on, with hours between some of them; what one does the other does not see."""
+    rng, gaps_ns = np.random.default_rng(11), 0
+    traded = traded_in(EVERYTHING)
+    book, ticks = OrderBook(traded), TickBuilder(traded)
+    other = TickBuilder.restored(traded, ticks.state())
+    for window in np.array_split(stream(rng, EVERYTHING, 1_000), 100):
+        window["time_ns"] += gaps_ns
+        output, session = book.apply(np.ascontiguousarray(window)), book.session
+        assert ticks.update(output, session) == other.update(output, session)
+        assert ticks.last == other.last
+        if rng.random() < 0.3:
+            other = TickBuilder.restored(traded, other.state())
+            assert other.last == ticks.last
+        gaps_ns += int(rng.random() < 0.1) * int(rng.integers(0, 30 * 3_600)) * NS_PER_S
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda state: state.pop("minutes"), "saved by another version"),
+        (lambda state: state.update(last=state["counters"]), "last has the layout of another version"),
+        (lambda state: state.update(minutes=state["minutes"][1:]), "minutes has 1440 rows, not 1441"),
+        (lambda state: state["minutes"].__setitem__(7, 5), "is not the sum of its minutes"),
+        (lambda state: state["last"]["session_state"].__setitem__(0, 99), "session_state is 99"),
+    ],
+)
+def test_a_broken_state_of_ticks_is_refused(change: Callable[[dict[str, Any]], object], said: str) -> None:
+    """Of another version, or damaged; it says what."""
+    state = TickBuilder(BTC).state()
+    change(state)
+    with pytest.raises(InvalidInput, match=f"state of the ticks of BTC/USD: .*{said}"):
+        TickBuilder.restored(BTC, state)

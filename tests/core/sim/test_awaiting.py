@@ -86,6 +86,30 @@ def test_cancel_and_amend_are_answered() -> None:
     ]
 
 
+def test_what_was_sent_before_can_be_waited_for_again() -> None:
+    """When the awaits of buy, amend and cancel resume; nothing more is sent, and what has come is there at once."""
+    seen: list[tuple[int, OrderStatus]] = []
+
+    async def buyer(market: Market, _: Any) -> None:
+        order = market.limit(Side.BUY, 99_999, 5)
+        assert await market.acknowledged(order) is order
+        seen.append((market.now_ns // MS, order.status))
+        assert await market.answered(order) is order
+        market.amend(order, quantity_lots=4)
+        market.cancel(order)
+        assert await market.answered(order) is order
+        seen.append((market.now_ns // MS, order.status))
+        await market.acknowledged(order)
+        await market.answered(order)
+        seen.append((market.now_ns // MS, order.status))
+
+    with world([("buyer", buyer)]) as simulation:
+        outcomes = run(simulation, 1)
+        assert simulation.engine.failures == []
+    assert seen == [(50, OrderStatus.OPEN), (100, OrderStatus.CANCELLED), (100, OrderStatus.CANCELLED)]
+    assert sum(len(one.output.executions) for one in outcomes) == 3
+
+
 def test_a_refused_amendment_is_answered_and_leaves_the_order_as_it_was() -> None:
     """The price lies outside the instrument's limits."""
     seen: list[Any] = []

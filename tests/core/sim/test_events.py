@@ -1,5 +1,6 @@
 """What happens to a market from outside, by schedule and by injection."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from marksim.core.agents.spec import (
     ScheduledEvent,
 )
 from marksim.core.errors import InvalidInput
+from marksim.core.sim.events import event_from_plain, event_to_plain
 from marksim.core.sim.simulation import Simulation
 from marksim.core.types import ExecutionKind, OrderStatus, Reason, SessionState, Side
 from tests.core.sim.windows import SymbolWindow
@@ -168,3 +170,28 @@ def test_an_event_that_makes_no_sense_is_refused(event: MarketEvent, said: str) 
         simulation.engine.inject(event)
     with pytest.raises(InvalidInput, match=said):
         Simulation([BTC], Cast(events=at(1, event)), seed=1, start_ns=0, lookahead_ns=50 * MS)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        NewsShock("BTC/USD", -50_000),
+        Halt("BTC/USD", 3 * S),
+        FatFinger("BTC/USD", True, 35),
+        LiquidityWithdrawal("BTC/USD", 3 * S),
+        FlashCrash("BTC/USD", 40, 1 * S),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_an_event_is_written_down_and_read_again(event: MarketEvent) -> None:
+    """As plain data with its kind; anything else is refused, and the field named."""
+    plain = json.loads(json.dumps(event_to_plain(event)))
+    assert event_from_plain(plain) == event
+    for wrong, field in (
+        ({**plain, "kind": "party"}, "kind: 'party' is no event"),
+        ({**plain, "more": 1}, "more: an event of kind"),
+        ({name: value for name, value in plain.items() if name != "symbol"}, "symbol: an event of kind"),
+        ({**plain, "symbol": 7}, "symbol is 7: it must be of type str"),
+    ):
+        with pytest.raises(InvalidInput, match=field):
+            event_from_plain(wrong)

@@ -34,6 +34,10 @@ set: {{ toJson .Values.scenario.set }}
 {{- with .Values.orderbook.assign -}}
 {{- $_ := set $own "assign" . -}}
 {{- end -}}
+{{- $_ := set $own "journal" "/journal" -}}
+{{- $_ := set $own "durability" .Values.orderbook.durability -}}
+{{- /* Another scenario, sharding or grouping is another run; a pod that only starts again goes on with the one it was in. */ -}}
+{{- $_ := set $own "new_run" (include "marksim.scenarioChecksum" . | trunc 16) -}}
 {{- include "marksim.settings" (dict "root" . "component" "orderbook" "own" $own) -}}
 {{- end -}}
 
@@ -43,6 +47,7 @@ set: {{ toJson .Values.scenario.set }}
 {{- $engine := index . 1 -}}
 {{- $own := include "marksim.scenario" $root | fromYaml -}}
 {{- $_ := set $own "orderbook" $engine.addresses -}}
+{{- $_ := set $own "state" "/state" -}}
 {{- with $engine.symbols -}}
 {{- $_ := set $own "symbols" . -}}
 {{- end -}}
@@ -99,5 +104,5 @@ set: {{ toJson .Values.scenario.set }}
 
 {{/* Changes whenever books and engines must begin a new run together. Takes $. */}}
 {{- define "marksim.scenarioChecksum" -}}
-{{- dict "scenario" .Values.scenario "shards" .Values.orderbook.shards "assign" .Values.orderbook.assign "groups" .Values.engine.groups | toJson | sha256sum -}}
+{{- dict "newRun" .Values.newRun "scenario" .Values.scenario "shards" .Values.orderbook.shards "assign" .Values.orderbook.assign "groups" .Values.engine.groups | toJson | sha256sum -}}
 {{- end -}}

@@ -37,6 +37,10 @@ symbols: engine.groups
 orderbook: orderbook.shards
 feed: dashboard.feed
 dir: archiver.persistence
+journal: orderbook.persistence
+durability: orderbook.durability
+new_run: newRun
+state: engine.persistence
 targets: the enabled components
 {{- end -}}
 

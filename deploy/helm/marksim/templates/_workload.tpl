@@ -185,3 +185,52 @@ spec:
         {{- toYaml . | nindent 8 }}
       {{- end }}
 {{- end -}}
+
+{{/*
+What a StatefulSet keeps: a claim for each pod. Nothing where its `persistence` is off or names a claim that exists.
+Takes (dict "root" "component" "persistence" "name" of the volume).
+*/}}
+{{- define "marksim.claims" -}}
+{{- if and .persistence.enabled (not .persistence.existingClaim) -}}
+persistentVolumeClaimRetentionPolicy:
+  whenDeleted: {{ .persistence.whenDeleted }}
+  whenScaled: Retain
+volumeClaimTemplates:
+  - apiVersion: v1
+    kind: PersistentVolumeClaim
+    metadata:
+      name: {{ .name }}
+      # These can never change: so no version is among them.
+      labels:
+        {{- include "marksim.selectorLabels" (list .root .component) | nindent 8 }}
+      {{- with .persistence.annotations }}
+      annotations:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+    spec:
+      accessModes:
+        {{- toYaml .persistence.accessModes | nindent 8 }}
+      {{- with .persistence.storageClass | default .root.Values.global.storageClass }}
+      storageClassName: {{ ternary "" . (eq . "-") | quote }}
+      {{- end }}
+      resources:
+        requests:
+          storage: {{ .persistence.size }}
+{{- end -}}
+{{- end -}}
+
+{{/* The volume of the same, where no claim is made for each pod; as a list for "volumes". Takes what "marksim.claims" takes. */}}
+{{- define "marksim.claimVolumes" -}}
+{{- if not .persistence.enabled -}}
+volumes:
+  - name: {{ .name }}
+    emptyDir: {}
+{{- else if .persistence.existingClaim -}}
+volumes:
+  - name: {{ .name }}
+    persistentVolumeClaim:
+      claimName: {{ .persistence.existingClaim }}
+{{- else -}}
+volumes: []
+{{- end -}}
+{{- end -}}

@@ -10,10 +10,12 @@ of the second symbol, which goes at the market at the next look.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 from marksim.core.agents.bounds import Amount, Count, Positive, Whole
 from marksim.core.agents.market import Market
+from marksim.core.agents.paced import Paced
 from marksim.core.agents.pricing import lots_within, mid_ticks
 from marksim.core.agents.session import is_trading
 from marksim.core.agents.views import Order
@@ -36,87 +38,94 @@ class Arbitrage:
     max_position_lots: Whole = 2_000
 
 
-@dataclass(slots=True)
-class _State:
-    """`ratio` is beta in ticks of the first a tick of the second, `hedge` in lots of the second a lot of the first."""
+class ArbitrageAgent(Paced):
+    """Looks at both symbols now and then; trades them against each other where it pays, while both trade."""
 
-    ratio: float
-    hedge: float
-    mean: float
-    at_ns: int
-    legs: list[Order] = field(default_factory=list)
+    def __init__(self, market: Market, p: Arbitrage) -> None:
+        super().__init__(market)
+        if len(market.symbols) != 2:
+            given = len(market.symbols)
+            raise InvalidInput(f"{market.name}: arbitrage needs two symbols, not {given}: give symbols: [A, B]")
+        self.p = p
+        one, other = (market.instrument(symbol) for symbol in market.symbols)
+        one_price, other_price = one.reference_price_ticks * one.tick_size, other.reference_price_ticks * other.tick_size
+        beta = p.hedge_ratio or float(one_price / other_price)
+        self.ratio = beta * float(other.tick_size / one.tick_size)
+        """beta in ticks of the first a tick of the second."""
+        self.hedge = beta * float(one.lot_size / other.lot_size)
+        """beta in lots of the second a lot of the first."""
+        self.mean = one.reference_price_ticks - self.ratio * other.reference_price_ticks
+        self.at_ns = 0
+        self.legs: list[Order] = []
 
+    def begin(self) -> None:
+        self.at_ns = self.market.now_ns
 
-async def arbitrage(market: Market, p: Arbitrage) -> None:
-    """Look at both symbols now and then; trade them against each other where it pays, while both trade."""
-    if len(market.symbols) != 2:
-        raise InvalidInput(f"{market.name}: arbitrage needs two symbols, not {len(market.symbols)}: give symbols: [A, B]")
-    first, second = market.symbols
-    state = _begin(market, p)
-    while True:
-        await market.sleep(p.interval_s * market.rng.standard_exponential())
+    def pause_s(self) -> float:
+        return self.p.interval_s * self.rng.standard_exponential()
+
+    def act(self) -> None:
+        market, p = self.market, self.p
+        first, second = market.symbols
         a, b = market.tick(first), market.tick(second)
-        if not is_trading(a) or not is_trading(b) or any(not order.closed for order in state.legs):
-            continue
-        state.legs.clear()
-        gap = mid_ticks(a) - state.ratio * mid_ticks(b)
+        if not is_trading(a) or not is_trading(b) or any(not order.closed for order in self.legs):
+            return
+        self.legs.clear()
+        gap = mid_ticks(a) - self.ratio * mid_ticks(b)
         if p.mean_memory_s:
-            weight = 1.0 - math.exp(-(market.now_ns - state.at_ns) / NS_PER_S / p.mean_memory_s)
-            state.mean += weight * (gap - state.mean)
-        state.at_ns = market.now_ns
-        if not _hedge(market, state) and a.bid_quantity_lots and a.ask_quantity_lots:
-            _decide(market, p, state, a, b, gap)
+            weight = 1.0 - math.exp(-(market.now_ns - self.at_ns) / NS_PER_S / p.mean_memory_s)
+            self.mean += weight * (gap - self.mean)
+        self.at_ns = market.now_ns
+        if not self._hedge() and a.bid_quantity_lots and a.ask_quantity_lots:
+            self._decide(a, b, gap)
 
+    def _hedge(self) -> bool:
+        """Trade away what the second symbol has too much of; whether there was any."""
+        market = self.market
+        first, second = market.symbols
+        surplus = round(market.position_lots(second) + self.hedge * market.position_lots(first))
+        instrument = market.instrument(second)
+        if abs(surplus) < max(1, instrument.min_quantity_lots):
+            return False
+        side = Side.SELL if surplus > 0 else Side.BUY
+        self.legs.append(market.market(side, lots_within(instrument, abs(surplus)), symbol=second))
+        return True
 
-def _begin(market: Market, p: Arbitrage) -> _State:
-    one, other = (market.instrument(symbol) for symbol in market.symbols)
-    one_price, other_price = one.reference_price_ticks * one.tick_size, other.reference_price_ticks * other.tick_size
-    beta = p.hedge_ratio or float(one_price / other_price)
-    ratio = beta * float(other.tick_size / one.tick_size)
-    hedge = beta * float(one.lot_size / other.lot_size)
-    return _State(ratio, hedge, one.reference_price_ticks - ratio * other.reference_price_ticks, market.now_ns)
+    def _decide(self, a: Tick, b: Tick, gap: float) -> None:
+        p, position = self.p, self.market.position_lots(self.market.symbols[0])
+        dear = a.bid_price_ticks - self.ratio * b.ask_price_ticks - self.mean
+        cheap = self.mean - a.ask_price_ticks + self.ratio * b.bid_price_ticks
+        if dear > p.entry_ticks and position > -p.max_position_lots:
+            self._trade(Side.SELL, p.size_lots, a, b)
+        elif cheap > p.entry_ticks and position < p.max_position_lots:
+            self._trade(Side.BUY, p.size_lots, a, b)
+        elif position > 0 and gap >= self.mean - p.exit_ticks:
+            self._trade(Side.SELL, min(position, p.size_lots), a, b)
+        elif position < 0 and gap <= self.mean + p.exit_ticks:
+            self._trade(Side.BUY, min(-position, p.size_lots), a, b)
 
+    def _trade(self, side: Side, lots: int, a: Tick, b: Tick) -> None:
+        """Both legs at once, each at the best price that was seen, and for no more than stood there."""
+        market = self.market
+        first, second = market.symbols
+        a_price, a_lots = (
+            (a.ask_price_ticks, a.ask_quantity_lots) if side is Side.BUY else (a.bid_price_ticks, a.bid_quantity_lots)
+        )
+        b_price, b_lots = (
+            (b.bid_price_ticks, b.bid_quantity_lots) if side is Side.BUY else (b.ask_price_ticks, b.ask_quantity_lots)
+        )
+        lots = min(lots, a_lots, int(b_lots / self.hedge))
+        hedged = round(lots * self.hedge)
+        if lots < market.instrument(first).min_quantity_lots or hedged < market.instrument(second).min_quantity_lots:
+            return
+        self.legs = [
+            market.limit(side, a_price, lots, symbol=first, immediate=True),
+            market.limit(side.opposite, b_price, hedged, symbol=second, immediate=True),
+        ]
 
-def _hedge(market: Market, state: _State) -> bool:
-    """Trade away what the second symbol has too much of; whether there was any."""
-    first, second = market.symbols
-    surplus = round(market.position_lots(second) + state.hedge * market.position_lots(first))
-    instrument = market.instrument(second)
-    if abs(surplus) < max(1, instrument.min_quantity_lots):
-        return False
-    side = Side.SELL if surplus > 0 else Side.BUY
-    state.legs.append(market.market(side, lots_within(instrument, abs(surplus)), symbol=second))
-    return True
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "mean": self.mean, "at_ns": self.at_ns, "legs": list(self.legs)}
 
-
-def _decide(market: Market, p: Arbitrage, state: _State, a: Tick, b: Tick, gap: float) -> None:
-    position = market.position_lots(market.symbols[0])
-    dear = a.bid_price_ticks - state.ratio * b.ask_price_ticks - state.mean
-    cheap = state.mean - a.ask_price_ticks + state.ratio * b.bid_price_ticks
-    if dear > p.entry_ticks and position > -p.max_position_lots:
-        _trade(market, state, Side.SELL, p.size_lots, a, b)
-    elif cheap > p.entry_ticks and position < p.max_position_lots:
-        _trade(market, state, Side.BUY, p.size_lots, a, b)
-    elif position > 0 and gap >= state.mean - p.exit_ticks:
-        _trade(market, state, Side.SELL, min(position, p.size_lots), a, b)
-    elif position < 0 and gap <= state.mean + p.exit_ticks:
-        _trade(market, state, Side.BUY, min(-position, p.size_lots), a, b)
-
-
-def _trade(market: Market, state: _State, side: Side, lots: int, a: Tick, b: Tick) -> None:
-    """Both legs at once, each at the best price that was seen, and for no more than stood there."""
-    first, second = market.symbols
-    a_price, a_lots = (
-        (a.ask_price_ticks, a.ask_quantity_lots) if side is Side.BUY else (a.bid_price_ticks, a.bid_quantity_lots)
-    )
-    b_price, b_lots = (
-        (b.bid_price_ticks, b.bid_quantity_lots) if side is Side.BUY else (b.ask_price_ticks, b.ask_quantity_lots)
-    )
-    lots = min(lots, a_lots, int(b_lots / state.hedge))
-    hedged = round(lots * state.hedge)
-    if lots < market.instrument(first).min_quantity_lots or hedged < market.instrument(second).min_quantity_lots:
-        return
-    state.legs = [
-        market.limit(side, a_price, lots, symbol=first, immediate=True),
-        market.limit(side.opposite, b_price, hedged, symbol=second, immediate=True),
-    ]
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.mean, self.at_ns, self.legs = state["mean"], state["at_ns"], list(state["legs"])

@@ -12,8 +12,8 @@ once its mean. Drawn by thinning (Y. Ogata, "On Lewis' simulation method for poi
 """
 
 import math
-from dataclasses import dataclass, field
-from typing import Annotated
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -53,16 +53,37 @@ class Excitement:
     slow: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
 
-async def hawkes(market: Market, p: Hawkes) -> None:
-    """Send a market order at each time of the process. What falls outside continuous trading is not sent."""
-    rng, start_ns, state = market.rng, market.now_ns, Excitement()
-    instrument = market.instrument()
-    while True:
-        side = next_order(state, p, rng)
-        await market.sleep_until(start_ns + int(state.at_s * NS_PER_S))
-        size = lots_within(instrument, 1 + int(p.size_lots * pareto(rng, p.size_tail, 50.0)))
-        if is_trading(market.tick()):
-            market.market(side, size)
+class HawkesAgent:
+    """Sends a market order at each time of the process. What falls outside continuous trading is not sent."""
+
+    def __init__(self, market: Market, p: Hawkes) -> None:
+        self.market = market
+        self.p = p
+        self.start_ns: int | None = None
+        """The beginning of the process; None before it."""
+        self.excitement = Excitement()
+        self.side = Side.UNSPECIFIED
+        """Of the next order, whose time is `excitement.at_s`."""
+
+    async def run(self) -> None:
+        market, p, rng = self.market, self.p, self.market.rng
+        instrument = market.instrument()
+        if self.start_ns is None:
+            self.start_ns = market.now_ns
+            self.side = next_order(self.excitement, p, rng)
+        while True:
+            await market.sleep_until(self.start_ns + int(self.excitement.at_s * NS_PER_S))
+            size = lots_within(instrument, 1 + int(p.size_lots * pareto(rng, p.size_tail, 50.0)))
+            if is_trading(market.tick()):
+                market.market(self.side, size)
+            self.side = next_order(self.excitement, p, rng)
+
+    def state(self) -> dict[str, Any]:
+        return {"start_ns": self.start_ns, "excitement": asdict(self.excitement), "side": int(self.side)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.start_ns, self.side = state["start_ns"], Side(state["side"])
+        self.excitement = Excitement(**state["excitement"])
 
 
 def next_order(state: Excitement, p: Hawkes, rng: np.random.Generator) -> Side:

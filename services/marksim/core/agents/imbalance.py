@@ -7,7 +7,7 @@ tick that reaches it, so what it earns depends on its latency.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from marksim.core.agents.bounds import Count, Positive, Range, Whole
 from marksim.core.agents.market import Market
@@ -29,29 +29,44 @@ class Imbalance:
     """So long after its last entry it gives the position back."""
 
 
-@dataclass(slots=True)
-class _State:
-    order: Order | None = None
-    entered_ns: int = 0
+class ImbalanceAgent:
+    """At each tick, goes with the heavier side, or back toward flat when the position is old."""
 
+    def __init__(self, market: Market, p: Imbalance) -> None:
+        self.market = market
+        self.p = p
+        self.order: Order | None = None
+        self.entered_ns = 0
 
-async def imbalance(market: Market, p: Imbalance) -> None:
-    """At each tick, go with the heavier side, or back toward flat when the position is old."""
-    state = _State()
-    hold_ns = int(p.hold_s * NS_PER_S)
-    while True:
-        tick = await market.next_tick()
-        if not is_trading(tick) or (state.order is not None and not state.order.closed):
-            continue
+    async def run(self) -> None:
+        # The next tick is all that it ever waits for, so that one that is restored begins as any other.
+        while True:
+            self._look(await self.market.next_tick())
+
+    def _look(self, tick: Tick) -> None:
+        market, p = self.market, self.p
+        if not is_trading(tick) or (self.order is not None and not self.order.closed):
+            return
         position = market.position_lots()
         side = _heavier(tick, p.threshold)
         if side is Side.BUY and position < p.max_position_lots:
-            _take(market, state, side, tick.ask_price_ticks, p.size_lots)
+            self._take(side, tick.ask_price_ticks)
         elif side is Side.SELL and position > -p.max_position_lots:
-            _take(market, state, side, tick.bid_price_ticks, p.size_lots)
-        elif position and market.now_ns - state.entered_ns > hold_ns:
+            self._take(side, tick.bid_price_ticks)
+        elif position and market.now_ns - self.entered_ns > int(p.hold_s * NS_PER_S):
             away = Side.SELL if position > 0 else Side.BUY
-            state.order = market.market(away, min(lots_within(market.instrument(), p.size_lots), abs(position)))
+            self.order = market.market(away, min(lots_within(market.instrument(), p.size_lots), abs(position)))
+
+    def _take(self, side: Side, price: int) -> None:
+        market = self.market
+        self.order = market.limit(side, price, lots_within(market.instrument(), self.p.size_lots), immediate=True)
+        self.entered_ns = market.now_ns
+
+    def state(self) -> dict[str, Any]:
+        return {"order": self.order, "entered_ns": self.entered_ns}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.order, self.entered_ns = state["order"], state["entered_ns"]
 
 
 def _heavier(tick: Tick, threshold: float) -> Side:
@@ -63,8 +78,3 @@ def _heavier(tick: Tick, threshold: float) -> Side:
     if lean > threshold:
         return Side.BUY
     return Side.SELL if lean < -threshold else Side.UNSPECIFIED
-
-
-def _take(market: Market, state: _State, side: Side, price: int, lots: int) -> None:
-    state.order = market.limit(side, price, lots_within(market.instrument(), lots), immediate=True)
-    state.entered_ns = market.now_ns

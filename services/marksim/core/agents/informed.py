@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from marksim.core.agents.bounds import Amount, Positive, Whole
 from marksim.core.agents.market import Market
+from marksim.core.agents.paced import Paced
 from marksim.core.agents.pricing import lots_within, price_within
 from marksim.core.agents.session import is_trading
 from marksim.core.types import Side
@@ -30,15 +31,22 @@ class Informed:
     max_position_lots: Whole = 5_000_000
 
 
-async def informed(market: Market, p: Informed) -> None:
-    """Now and then, compare the value with the best prices and take up to the value where it pays."""
-    rng = market.rng
-    instrument = market.instrument()
-    while True:
-        await market.sleep(p.interval_s * rng.standard_exponential())
+class InformedAgent(Paced):
+    """Now and then, compares the value with the best prices and takes up to the value where it pays."""
+
+    def __init__(self, market: Market, p: Informed) -> None:
+        super().__init__(market)
+        self.p = p
+        self.instrument = market.instrument()
+
+    def pause_s(self) -> float:
+        return self.p.interval_s * self.rng.standard_exponential()
+
+    def act(self) -> None:
+        market, p, rng, instrument = self.market, self.p, self.rng, self.instrument
         tick = market.tick()
         if not is_trading(tick):
-            continue
+            return
         value = market.value_ticks() + p.noise_ticks * rng.standard_normal()
         position = market.position_lots()
         cheap, dear = value - tick.ask_price_ticks, tick.bid_price_ticks - value

@@ -8,10 +8,12 @@ stock order books: empirical results and models", 2002). It has `levels` orders 
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 from marksim.core.agents.bounds import Amount, Count, FewTimes, Positive
 from marksim.core.agents.market import Market
+from marksim.core.agents.paced import Paced
 from marksim.core.agents.pricing import lots_within, microprice_ticks, price_within
 from marksim.core.agents.session import takes_orders
 from marksim.core.agents.views import Order
@@ -34,58 +36,66 @@ class LiquidityProvider:
     """How much of the mid's recent absolute change widens the half spread."""
 
 
-@dataclass(slots=True)
-class _State:
-    previous_mid: float
-    unrest: float = 0.0
-    quotes: dict[tuple[Side, int], Order] = field(default_factory=dict)
-
-
-async def liquidity_provider(market: Market, p: LiquidityProvider) -> None:
-    """Every `requote_s` on average, replace those quotes that are no longer where they should be.
+class LiquidityProviderAgent(Paced):
+    """Every `requote_s` on average, replaces those quotes that are no longer where they should be.
 
     Where no orders are taken it keeps its quotes: a cancelled one could not be replaced.
     """
-    state = _State(microprice_ticks(market.tick()))
-    while True:
-        await market.sleep(p.requote_s * market.rng.standard_exponential() + 0.02)
+
+    def __init__(self, market: Market, p: LiquidityProvider) -> None:
+        super().__init__(market)
+        self.p = p
+        self.previous_mid = 0.0
+        self.unrest = 0.0
+        self.quotes: dict[tuple[Side, int], Order] = {}
+        """By side and level."""
+
+    def begin(self) -> None:
+        self.previous_mid = microprice_ticks(self.market.tick())
+
+    def pause_s(self) -> float:
+        return self.p.requote_s * self.rng.standard_exponential() + 0.02
+
+    def act(self) -> None:
+        market, p = self.market, self.p
         tick = market.tick()
         if not takes_orders(tick):
-            continue
+            return
         mid = microprice_ticks(tick)
-        state.unrest = 0.8 * state.unrest + 0.2 * abs(mid - state.previous_mid)
-        state.previous_mid = mid
+        self.unrest = 0.8 * self.unrest + 0.2 * abs(mid - self.previous_mid)
+        self.previous_mid = mid
         inventory = market.position_lots() / p.size_lots
         fair = mid - p.skew_ticks_per_size * inventory
-        half = p.half_spread_ticks * (0.75 + 0.5 * market.rng.random()) + p.volatility_weight * state.unrest
+        half = p.half_spread_ticks * (0.75 + 0.5 * self.rng.random()) + p.volatility_weight * self.unrest
         for side in (Side.BUY, Side.SELL):
-            _quote_side(market, p, state.quotes, side, fair, half, inventory)
+            self._quote_side(side, fair, half, inventory)
 
+    def _quote_side(self, side: Side, fair: float, half: float, inventory: float) -> None:
+        market, p, quotes = self.market, self.p, self.quotes
+        sign = 1 if side is Side.BUY else -1
+        full = sign * inventory >= p.max_position_sizes
+        instrument = market.instrument()
+        for level in range(p.levels):
+            distance = half + level * p.level_step_ticks * (1.0 + 0.5 * level)
+            price = math.floor(fair - distance) if side is Side.BUY else math.ceil(fair + distance)
+            price = price_within(instrument, price)
+            present = quotes.get((side, level))
+            tolerance = level  # outer levels may lie a little off: fewer messages, the same book
+            if present is not None and not present.closed:
+                well_placed = abs(present.price_ticks - price) <= tolerance and present.leaves_lots * 3 >= p.size_lots
+                if well_placed and not full:
+                    continue
+                market.cancel(present)
+                del quotes[side, level]
+            if not full:
+                size = 1 + int(p.size_lots * (0.5 + self.rng.random()) * (1.0 + 0.5 * level))
+                quotes[side, level] = market.limit(side, price, lots_within(instrument, size))
 
-def _quote_side(
-    market: Market,
-    p: LiquidityProvider,
-    quotes: dict[tuple[Side, int], Order],
-    side: Side,
-    fair: float,
-    half: float,
-    inventory: float,
-) -> None:
-    sign = 1 if side is Side.BUY else -1
-    full = sign * inventory >= p.max_position_sizes
-    instrument = market.instrument()
-    for level in range(p.levels):
-        distance = half + level * p.level_step_ticks * (1.0 + 0.5 * level)
-        price = math.floor(fair - distance) if side is Side.BUY else math.ceil(fair + distance)
-        price = price_within(instrument, price)
-        present = quotes.get((side, level))
-        tolerance = level  # outer levels may lie a little off: fewer messages, the same book
-        if present is not None and not present.closed:
-            well_placed = abs(present.price_ticks - price) <= tolerance and present.leaves_lots * 3 >= p.size_lots
-            if well_placed and not full:
-                continue
-            market.cancel(present)
-            del quotes[side, level]
-        if not full:
-            size = 1 + int(p.size_lots * (0.5 + market.rng.random()) * (1.0 + 0.5 * level))
-            quotes[side, level] = market.limit(side, price, lots_within(instrument, size))
+    def state(self) -> dict[str, Any]:
+        quotes = [[int(side), level, order] for (side, level), order in self.quotes.items()]
+        return {**super().state(), "previous_mid": self.previous_mid, "unrest": self.unrest, "quotes": quotes}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.previous_mid, self.unrest = state["previous_mid"], state["unrest"]
+        self.quotes = {(Side(side), level): order for side, level, order in state["quotes"]}

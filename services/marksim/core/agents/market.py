@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypedDict, Unpack
 
 import numpy as np
 
-from marksim.core.agents.views import Candle, Fill, Order, Quote, Trade
+from marksim.core.agents.views import Candle, Fill, Order, Pause, Quote, Trade
 from marksim.core.types import Instrument, SelfTradePrevention, Side, Tick
 
 Number = int | float | Decimal | str
@@ -169,8 +169,8 @@ class Market(Protocol):
 
     # What it waits for.
 
-    def sleep(self, seconds: float) -> Awaitable[None]: ...
-    def sleep_until(self, time_ns: int) -> Awaitable[None]: ...
+    def sleep(self, seconds: float) -> Pause: ...
+    def sleep_until(self, time_ns: int) -> Pause: ...
     def next_tick(self, symbol: str | None = None) -> Awaitable[Tick]: ...
     def next_trade(self, symbol: str | None = None) -> Awaitable[Trade]: ...
     def next_fill(self, symbol: str | None = None) -> Awaitable[Fill]:
@@ -179,6 +179,14 @@ class Market(Protocol):
 
     def filled(self, order: Order) -> Awaitable[Order]:
         """Resume when an order is closed: filled, cancelled, refused or expired."""
+        ...
+
+    def acknowledged(self, order: Order) -> Awaitable[Order]:
+        """Resume when it is known whether the book took an order: what `buy` and `sell` wait for."""
+        ...
+
+    def answered(self, order: Order) -> Awaitable[Order]:
+        """Resume when the last cancel or amendment of an order has had its answer: what those wait for."""
         ...
 
     def condition(self, predicate: Callable[[], bool]) -> Awaitable[None]:

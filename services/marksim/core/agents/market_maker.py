@@ -14,9 +14,11 @@ near 2 / kappa and little lean; gamma sigma^2 tau is the lean, in ticks, for one
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from marksim.core.agents.bounds import Amount, Count, Positive
 from marksim.core.agents.market import Market
+from marksim.core.agents.paced import Paced
 from marksim.core.agents.pricing import lots_within, microprice_ticks, price_within
 from marksim.core.agents.session import is_trading, takes_orders
 from marksim.core.agents.views import Order
@@ -43,44 +45,69 @@ class MarketMaker:
     """Holding so many times `size_lots`, it quotes only the side that brings it back."""
 
 
-@dataclass(slots=True)
-class _State:
-    mid: float
-    at_ns: int
-    variance: float
-    bid: Order | None = None
-    ask: Order | None = None
-
-
-async def market_maker(market: Market, p: MarketMaker) -> None:
-    """Every `requote_s` on average, move the two quotes to where they should be.
+class MarketMakerAgent(Paced):
+    """Every `requote_s` on average, moves the two quotes to where they should be.
 
     Where no orders are taken it keeps its quotes: a cancelled one could not be replaced.
     """
-    state = _State(microprice_ticks(market.tick()), market.now_ns, p.volatility_ticks * p.volatility_ticks)
-    edge = math.log(1.0 + p.risk_aversion / p.fill_decay) / p.risk_aversion
-    while True:
-        await market.sleep(p.requote_s * market.rng.standard_exponential() + 0.02)
+
+    def __init__(self, market: Market, p: MarketMaker) -> None:
+        super().__init__(market)
+        self.p = p
+        self.edge = math.log(1.0 + p.risk_aversion / p.fill_decay) / p.risk_aversion
+        self.mid = 0.0
+        self.at_ns = 0
+        self.variance = p.volatility_ticks * p.volatility_ticks
+        self.bid: Order | None = None
+        self.ask: Order | None = None
+
+    def begin(self) -> None:
+        self.mid, self.at_ns = microprice_ticks(self.market.tick()), self.market.now_ns
+
+    def pause_s(self) -> float:
+        return self.p.requote_s * self.rng.standard_exponential() + 0.02
+
+    def act(self) -> None:
+        market, p = self.market, self.p
         tick = market.tick()
         if not takes_orders(tick):
-            continue
+            return
         mid = microprice_ticks(tick)
-        _learn_volatility(state, p, mid, market.now_ns)
-        lean = p.risk_aversion * state.variance * p.horizon_s
+        self._learn_volatility(mid, market.now_ns)
+        lean = p.risk_aversion * self.variance * p.horizon_s
         inventory = market.position_lots() / p.size_lots
-        reservation, half = mid - inventory * lean, 0.5 * lean + edge
+        reservation, half = mid - inventory * lean, 0.5 * lean + self.edge
         bid, ask = _passive(tick, math.floor(reservation - half), math.ceil(reservation + half))
-        state.bid = _requote(market, p, state.bid, Side.BUY, bid, inventory >= p.max_position_sizes)
-        state.ask = _requote(market, p, state.ask, Side.SELL, ask, -inventory >= p.max_position_sizes)
+        self.bid = self._requote(self.bid, Side.BUY, bid, inventory >= p.max_position_sizes)
+        self.ask = self._requote(self.ask, Side.SELL, ask, -inventory >= p.max_position_sizes)
 
+    def _learn_volatility(self, mid: float, now_ns: int) -> None:
+        p = self.p
+        elapsed_s = (now_ns - self.at_ns) / NS_PER_S
+        change = mid - self.mid
+        weight = 1.0 - math.exp(-elapsed_s / p.volatility_memory_s)
+        most = p.most_volatility_ticks * p.most_volatility_ticks
+        self.variance = min(most, self.variance + weight * (change * change / elapsed_s - self.variance))
+        self.mid, self.at_ns = mid, now_ns
 
-def _learn_volatility(state: _State, p: MarketMaker, mid: float, now_ns: int) -> None:
-    elapsed_s = (now_ns - state.at_ns) / NS_PER_S
-    change = mid - state.mid
-    weight = 1.0 - math.exp(-elapsed_s / p.volatility_memory_s)
-    most = p.most_volatility_ticks * p.most_volatility_ticks
-    state.variance = min(most, state.variance + weight * (change * change / elapsed_s - state.variance))
-    state.mid, state.at_ns = mid, now_ns
+    def _requote(self, present: Order | None, side: Side, price: int, full: bool) -> Order | None:
+        market, p = self.market, self.p
+        instrument = market.instrument()
+        price = price_within(instrument, price)
+        if present is not None and not present.closed:
+            if not full and present.price_ticks == price and present.leaves_lots * 3 >= p.size_lots:
+                return present
+            market.cancel(present)
+        return None if full else market.limit(side, price, lots_within(instrument, p.size_lots))
+
+    def state(self) -> dict[str, Any]:
+        volatility = {"mid": self.mid, "at_ns": self.at_ns, "variance": self.variance}
+        return {**super().state(), **volatility, "bid": self.bid, "ask": self.ask}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.mid, self.at_ns, self.variance = state["mid"], state["at_ns"], state["variance"]
+        self.bid, self.ask = state["bid"], state["ask"]
 
 
 def _passive(tick: Tick, bid: int, ask: int) -> tuple[int, int]:
@@ -91,13 +118,3 @@ def _passive(tick: Tick, bid: int, ask: int) -> tuple[int, int]:
         if tick.bid_quantity_lots:
             ask = max(ask, tick.bid_price_ticks + 1)
     return bid, ask
-
-
-def _requote(market: Market, p: MarketMaker, present: Order | None, side: Side, price: int, full: bool) -> Order | None:
-    instrument = market.instrument()
-    price = price_within(instrument, price)
-    if present is not None and not present.closed:
-        if not full and present.price_ticks == price and present.leaves_lots * 3 >= p.size_lots:
-            return present
-        market.cancel(present)
-    return None if full else market.limit(side, price, lots_within(instrument, p.size_lots))

@@ -8,10 +8,12 @@ financial markets", 2000). `max_open` is how many resting orders it keeps; the o
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 from marksim.core.agents.bounds import Amount, Positive, Share, Whole
 from marksim.core.agents.draws import pareto
 from marksim.core.agents.market import Market
+from marksim.core.agents.paced import Paced
 from marksim.core.agents.pricing import lots_within, price_within
 from marksim.core.agents.session import is_trading, takes_orders
 from marksim.core.agents.views import Order
@@ -35,30 +37,45 @@ class Noise:
     max_open: Whole = 40
 
 
-async def noise(market: Market, p: Noise) -> None:
+class NoiseAgent(Paced):
     """One order after each exponential pause; the oldest resting one goes when there are too many."""
-    rng = market.rng
-    instrument = market.instrument()
-    resting: deque[Order] = deque()
-    while True:
-        await market.sleep(p.interval_s * rng.standard_exponential())
+
+    def __init__(self, market: Market, p: Noise) -> None:
+        super().__init__(market)
+        self.p = p
+        self.instrument = market.instrument()
+        self.resting: deque[Order] = deque()
+
+    def pause_s(self) -> float:
+        return self.p.interval_s * self.rng.standard_exponential()
+
+    def act(self) -> None:
+        market, p, rng, instrument = self.market, self.p, self.rng, self.instrument
         tick = market.tick()
         trading = is_trading(tick)
         if not trading:
             # What was refused lies behind older ones that rest, and must not push them out.
-            resting = deque(order for order in resting if not order.closed)
+            self.resting = deque(order for order in self.resting if not order.closed)
             if not takes_orders(tick):
-                continue
+                return
         side = Side.BUY if rng.random() < 0.5 else Side.SELL
         size = lots_within(instrument, 1 + int(p.size_lots * pareto(rng, p.size_tail, 50.0)))
         if rng.random() < p.market_share:
             if trading:
                 market.market(side, size)
-            continue
+            return
         distance = p.nearest_ticks + int(p.distance_ticks * pareto(rng, p.distance_tail, 2_000.0))
         price = tick.ask_price_ticks - distance if side is Side.BUY else tick.bid_price_ticks + distance
+        resting = self.resting
         resting.append(market.limit(side, price_within(instrument, price), size))
         while resting and (resting[0].closed or len(resting) > p.max_open):
             oldest = resting.popleft()
             if not oldest.closed:
                 market.cancel(oldest)
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "resting": list(self.resting)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.resting = deque(state["resting"])

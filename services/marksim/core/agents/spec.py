@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from marksim.core.agents.latency import Latency
+from marksim.core.agents.restorable import Restorable
 
-AgentFunction = Callable[..., Coroutine[Any, Any, None]]
-"""`async def agent(market)` or, with a dataclass of parameters, `async def agent(market, parameters)`."""
+RestorableAgent = Callable[..., Restorable]
+"""A class of agents that survive a crash, made as `Agent(market)` or `Agent(market, parameters)`."""
+AgentFunction = Callable[..., Coroutine[Any, Any, None]] | RestorableAgent
+"""`async def agent(market)` or, with a dataclass of parameters, `async def agent(market, parameters)`; or such a class."""
 
 
 @dataclass(frozen=True, slots=True)
 class AgentSpec:
-    """One coroutine; `account` is its place in the scenario, from 1, also where only some of its agents run."""
+    """One agent; `account` is its place in the scenario, from 1, also where only some of its agents run."""
 
     account: int
     name: str
@@ -26,6 +29,8 @@ class AgentSpec:
     run: AgentFunction
     provides_liquidity: bool = False
     """Whether a liquidity withdrawal takes it out of the market for a while."""
+    ephemeral: bool = False
+    """Whether it starts afresh after a crash, its orders cancelled, instead of going on as if nothing had happened."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ market before the past return itself has faded.
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 from marksim.core.agents.bounds import Count, FewTimes, Positive, Whole
 from marksim.core.agents.market import Market
+from marksim.core.agents.paced import Paced
 from marksim.core.agents.pricing import lots_within, mid_ticks
 from marksim.core.agents.session import is_trading
 from marksim.core.types import Side
@@ -34,36 +36,49 @@ class Trend:
     max_position_lots: Whole = 2_000
 
 
-@dataclass(slots=True)
-class _State:
-    mids: deque[float] = field(default_factory=deque)
-    variance: float = 0.0
+class TrendAgent(Paced):
+    """At each look, goes toward the position that the past return wants."""
 
+    def __init__(self, market: Market, p: Trend) -> None:
+        super().__init__(market)
+        self.p = p
+        self.looking = False
+        """False in the first pause, which is random so that not all look at once."""
+        self.mids: deque[float] = deque()
+        self.variance = 0.0
 
-async def trend(market: Market, p: Trend) -> None:
-    """At each look, go toward the position that the past return wants."""
-    state = _State()
-    await market.sleep(p.interval_s * market.rng.random())  # so that not all look at once
-    while True:
-        await market.sleep(p.interval_s)
+    def pause_s(self) -> float:
+        return self.p.interval_s if self.looking else self.p.interval_s * self.rng.random()
+
+    def act(self) -> None:
+        market, p = self.market, self.p
+        if not self.looking:
+            self.looking = True
+            return
         tick = market.tick()
         if not is_trading(tick):
-            continue
-        wanted = p.max_position_lots * max(-1.0, min(1.0, _score(state, p, mid_ticks(tick)) / p.full_score))
+            return
+        wanted = p.max_position_lots * max(-1.0, min(1.0, self._score(mid_ticks(tick)) / p.full_score))
         lacking = int(wanted) - market.position_lots()
         if abs(lacking) * 5 > p.size_lots:
             size = lots_within(market.instrument(), min(p.size_lots, abs(lacking)))
             market.market(Side.BUY if lacking > 0 else Side.SELL, size)
 
+    def _score(self, mid: float) -> float:
+        """The return over the lookback, in its standard deviations, after this price; 0 until the lookback is full."""
+        mids, p = self.mids, self.p
+        if mids:
+            change = mid - mids[-1]
+            self.variance += (change * change - self.variance) / p.lookback_samples
+        mids.append(mid)
+        if len(mids) <= p.lookback_samples:
+            return 0.0
+        sd = math.sqrt(max(self.variance, p.least_change_ticks * p.least_change_ticks) * p.lookback_samples)
+        return (mid - mids.popleft()) / sd
 
-def _score(state: _State, p: Trend, mid: float) -> float:
-    """The return over the lookback, in its standard deviations, after this price; 0 until the lookback is full."""
-    mids = state.mids
-    if mids:
-        change = mid - mids[-1]
-        state.variance += (change * change - state.variance) / p.lookback_samples
-    mids.append(mid)
-    if len(mids) <= p.lookback_samples:
-        return 0.0
-    sd = math.sqrt(max(state.variance, p.least_change_ticks * p.least_change_ticks) * p.lookback_samples)
-    return (mid - mids.popleft()) / sd
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "looking": self.looking, "mids": list(self.mids), "variance": self.variance}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.looking, self.mids, self.variance = state["looking"], deque(state["mids"]), state["variance"]

@@ -1,8 +1,9 @@
-"""What an agent holds in its hands: orders, trades, fills, quotes and candles, in units and exact.
+"""What an agent holds in its hands: orders, trades, fills, quotes, candles and pauses, in units and exact.
 
 `price` and `quantity` are floats in the units of the instrument; `*_ticks` and `*_lots` beside them are the exact numbers.
 """
 
+from collections.abc import Awaitable
 from typing import Protocol
 
 from marksim.core.types import OrderStatus, Reason, SessionState, Side, Tick
@@ -118,6 +119,15 @@ class Quote(Protocol):
     def ask_size(self) -> float: ...
     @property
     def session(self) -> SessionState: ...
+
+
+class Pause(Awaitable[None], Protocol):
+    """What `sleep` and `sleep_until` give, to be awaited once."""
+
+    @property
+    def time_ns(self) -> int:
+        """Its end, which may be written down to sleep until then again."""
+        ...
 
 
 class Candle(Protocol):

@@ -13,15 +13,18 @@ the share lacks, looked at so often, at most four times that size. `iceberg` end
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from marksim.core.agents.bounds import Amount, Count, FewTimes, OneOf, Positive, Range, Whole
 from marksim.core.agents.market import Market
 from marksim.core.agents.pricing import lots_within
 from marksim.core.agents.session import is_trading, takes_orders
+from marksim.core.agents.views import Order
 from marksim.core.types import NS_PER_S, Side, Tick
 
 Schedule = Annotated[Literal["twap", "pov", "iceberg"], OneOf(("twap", "pov", "iceberg"))]
+_Wait = Literal["time", "tick", "end", "answer"]
+"""The end of a pause, the next tick, the end of its order, the answer to a cancel."""
 
 _LEAST_PAUSE_S: Final = 0.05
 _MOST_CHILDREN_AT_ONCE: Final = 4
@@ -48,69 +51,164 @@ class Whale:
     chase_ticks: Whole = 3
 
 
-async def whale(market: Market, p: Whale) -> None:
-    """Pause, choose a side (back toward flat when it has a position), and work a parent order.
+class WhaleAgent:
+    """Pauses, chooses a side (back toward flat when it has a position), and works a parent order.
 
-    Outside continuous trading the next child waits.
+    Outside continuous trading the next child waits. Each step of a schedule ends in one wait and names the step that
+    follows it, so that a whale that is restored inside a parent goes on from there.
     """
-    rng = market.rng
-    work = _SCHEDULES[p.schedule]
-    pause_s = p.first_pause_s
-    while True:
-        await market.sleep(pause_s * rng.standard_exponential())
-        pause_s = p.pause_s
-        side = Side.BUY if rng.random() < 0.5 else Side.SELL
+
+    def __init__(self, market: Market, p: Whale) -> None:
+        self.market = market
+        self.p = p
+        self.rng = market.rng
+        self.child_lots = max(1, p.parent_lots // p.children)
+        self.wait: _Wait | None = None
+        """What it waits for; None before it has begun."""
+        self.then: Callable[[], None] = self._parent
+        """What it does after that."""
+        self.wake_ns = 0
+        """End of the pause that it is in, or was in last."""
+        self.order: Order | None = None
+        """The child that it waits for or watches."""
+        self.side = Side.UNSPECIFIED
+        self.left = 0
+        """`twap`: children still to be sent; `pov` and `iceberg`: lots still to be traded."""
+        self.volume_lots = 0
+        """`pov`: the session's volume when the parent began."""
+        self.until_ns = 0
+        """`iceberg`: when it ends with what has traded."""
+
+    async def run(self) -> None:
+        if self.wait is None:
+            self._pause(self.p.first_pause_s * self.rng.standard_exponential(), self._parent)
+        while True:
+            await self._awaited()
+            self.then()
+
+    def _awaited(self) -> Awaitable[object]:
+        market = self.market
+        if self.wait == "time":
+            return market.sleep_until(self.wake_ns)
+        if self.wait == "tick":
+            return market.next_tick()
+        assert self.order is not None, "else it waits for an order"
+        return market.filled(self.order) if self.wait == "end" else market.answered(self.order)
+
+    def _pause(self, seconds: float, then: Callable[[], None]) -> None:
+        self.wake_ns = self.market.now_ns + int(seconds * NS_PER_S)
+        self.wait, self.then = "time", then
+
+    def _tick_for(self, step: Callable[[], None], can_go: Callable[[Tick], bool]) -> Tick | None:
+        """The newest tick where the session allows a step; None where that is tried again at the next tick."""
+        tick = self.market.tick()
+        if can_go(tick):
+            return tick
+        self.wait, self.then = "tick", step
+        return None
+
+    def _parent(self) -> None:
+        """A pause is over."""
+        market, p = self.market, self.p
+        self.side = Side.BUY if self.rng.random() < 0.5 else Side.SELL
         if abs(market.position_lots()) > p.max_position_lots:
-            side = Side.SELL if market.position_lots() > 0 else Side.BUY
-        await work(market, p, side)
+            self.side = Side.SELL if market.position_lots() > 0 else Side.BUY
+        if p.schedule == "twap":
+            self.left = p.children
+            self._twap()
+        elif p.schedule == "pov":
+            self.left, self.volume_lots = p.parent_lots, market.tick().volume_total_lots
+            self._pov()
+        else:
+            self.left = p.parent_lots
+            self.until_ns = market.now_ns + int(p.children * p.child_interval_s * NS_PER_S)
+            self._iceberg()
 
+    def _done(self) -> None:
+        """A parent is."""
+        self.order = None
+        self._pause(self.p.pause_s * self.rng.standard_exponential(), self._parent)
 
-async def _until(market: Market, holds: Callable[[Tick], bool]) -> Tick:
-    tick = market.tick()
-    while not holds(tick):
-        tick = await market.next_tick()
-    return tick
+    def _twap(self) -> None:
+        """The next child, or the end after the last one's pause."""
+        if not self.left:
+            self._done()
+        elif self._tick_for(self._twap, is_trading):
+            self.market.market(self.side, self.child_lots)
+            self.left -= 1
+            self._pause(self.p.child_interval_s * (0.5 + self.rng.random()), self._twap)
 
+    def _pov(self) -> None:
+        if self.left > 0:
+            self._pause(max(_LEAST_PAUSE_S, self.p.child_interval_s), self._share)
+        else:
+            self._done()
 
-async def _twap(market: Market, p: Whale, side: Side) -> None:
-    child_lots = max(1, p.parent_lots // p.children)
-    for _ in range(p.children):
-        await _until(market, is_trading)
-        market.market(side, child_lots)
-        await market.sleep(p.child_interval_s * (0.5 + market.rng.random()))
+    def _share(self) -> None:
+        """Trade what the share lacks."""
+        market, p = self.market, self.p
+        if tick := self._tick_for(self._share, is_trading):
+            own = p.parent_lots - self.left
+            others = tick.volume_total_lots - self.volume_lots - own
+            wanted = int(others * (p.participation / (1.0 - p.participation))) - own
+            lacking = min(wanted, self.left, self.child_lots * _MOST_CHILDREN_AT_ONCE)
+            if lacking >= market.instrument().min_quantity_lots:
+                self.order = market.market(self.side, lots_within(market.instrument(), lacking))
+                self.wait, self.then = "end", self._traded
+            else:
+                self._pov()
 
+    def _traded(self) -> None:
+        """`pov`: a child has ended."""
+        assert self.order is not None, "it waited for its end"
+        self.left -= self.order.filled_lots
+        self._pov()
 
-async def _pov(market: Market, p: Whale, side: Side) -> None:
-    instrument = market.instrument()
-    most = max(1, p.parent_lots // p.children) * _MOST_CHILDREN_AT_ONCE
-    per_other_lot = p.participation / (1.0 - p.participation)
-    from_volume, own = market.tick().volume_total_lots, 0
-    while own < p.parent_lots:
-        await market.sleep(max(_LEAST_PAUSE_S, p.child_interval_s))
-        tick = await _until(market, is_trading)
-        others = tick.volume_total_lots - from_volume - own
-        lacking = min(int(others * per_other_lot) - own, p.parent_lots - own, most)
-        if lacking >= instrument.min_quantity_lots:
-            own += (await market.filled(market.market(side, lots_within(instrument, lacking)))).filled_lots
+    def _iceberg(self) -> None:
+        market = self.market
+        if self.left >= market.instrument().min_quantity_lots and market.now_ns <= self.until_ns:
+            self._rest()
+        else:
+            self._done()
 
+    def _rest(self) -> None:
+        """Place what is left at the own side's best price."""
+        market, instrument = self.market, self.market.instrument()
+        if tick := self._tick_for(self._rest, takes_orders):
+            quantity = lots_within(instrument, self.left)
+            display = min(lots_within(instrument, max(self.p.display_lots, -(-quantity // _MOST_PARTS))), quantity)
+            self.order = market.limit(self.side, _near(tick, self.side), quantity, display_lots=display)
+            self._pause(max(_LEAST_PAUSE_S, self.p.child_interval_s), self._watch)
 
-async def _iceberg(market: Market, p: Whale, side: Side) -> None:
-    instrument = market.instrument()
-    until_ns = market.now_ns + int(p.children * p.child_interval_s * NS_PER_S)
-    left = p.parent_lots
-    while left >= instrument.min_quantity_lots and market.now_ns <= until_ns:
-        price = _near(await _until(market, takes_orders), side)
-        quantity = lots_within(instrument, left)
-        display = min(lots_within(instrument, max(p.display_lots, -(-quantity // _MOST_PARTS))), quantity)
-        order = market.limit(side, price, quantity, display_lots=display)
-        pause_s = max(_LEAST_PAUSE_S, p.child_interval_s)
-        await market.sleep(pause_s)
-        while not order.closed and market.now_ns <= until_ns and not _left_behind(market.tick(), side, price, p.chase_ticks):
-            await market.sleep(pause_s)
-        while not order.closed:
-            await _until(market, takes_orders)
-            await market.cancel(order)
-        left -= order.filled_lots
+    def _watch(self) -> None:
+        """Leave it where it is, unless it has ended, the time is up, or the price has gone away."""
+        market, order = self.market, self.order
+        assert order is not None, "it rests"
+        late = market.now_ns > self.until_ns
+        if order.closed or late or _left_behind(market.tick(), self.side, order.price_ticks, self.p.chase_ticks):
+            self._take_back()
+        else:
+            self._pause(max(_LEAST_PAUSE_S, self.p.child_interval_s), self._watch)
+
+    def _take_back(self) -> None:
+        """Cancel it, as often as it takes, and go on with what is left."""
+        assert self.order is not None, "it rests, or has ended"
+        if self.order.closed:
+            self.left -= self.order.filled_lots
+            self._iceberg()
+        elif self._tick_for(self._take_back, takes_orders):
+            self.market.cancel(self.order)
+            self.wait, self.then = "answer", self._take_back
+
+    def state(self) -> dict[str, Any]:
+        waits = {"wait": self.wait, "then": self.then.__name__, "wake_ns": self.wake_ns, "order": self.order}
+        parent = {"left": self.left, "volume_lots": self.volume_lots, "until_ns": self.until_ns}
+        return {**waits, "side": int(self.side), **parent}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.wait, self.then, self.wake_ns = state["wait"], getattr(self, state["then"]), state["wake_ns"]
+        self.order, self.side = state["order"], Side(state["side"])
+        self.left, self.volume_lots, self.until_ns = state["left"], state["volume_lots"], state["until_ns"]
 
 
 def _near(tick: Tick, side: Side) -> int:
@@ -121,10 +219,3 @@ def _near(tick: Tick, side: Side) -> int:
 def _left_behind(tick: Tick, side: Side, price: int, by_ticks: int) -> bool:
     away = _near(tick, side) - price
     return (away if side is Side.BUY else -away) > by_ticks
-
-
-_SCHEDULES: Final[dict[str, Callable[[Market, Whale, Side], Awaitable[None]]]] = {
-    "twap": _twap,
-    "pov": _pov,
-    "iceberg": _iceberg,
-}

@@ -11,10 +11,12 @@ Farmer, P. Patelli and I. Zovko, "The predictive power of zero intelligence in f
 many times that; where few orders trade, about alpha * window_ticks / delta of them rest on each side.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 from marksim.core.agents.bounds import Count, FewTimes, Rate
 from marksim.core.agents.market import Market
+from marksim.core.agents.paced import Paced
 from marksim.core.agents.pricing import lots_within, price_within
 from marksim.core.agents.session import is_trading, takes_orders
 from marksim.core.agents.views import Order
@@ -37,46 +39,59 @@ class ZeroIntelligence:
     """More than so many resting orders it does not keep: one of them goes for each that comes."""
 
 
-@dataclass(slots=True)
-class _State:
-    resting: list[Order] = field(default_factory=list)
-
-
-async def zero_intelligence(market: Market, p: ZeroIntelligence) -> None:
+class ZeroIntelligenceAgent(Paced):
     """One event of the model after each exponential pause. Where no orders are taken nothing happens."""
-    rng, state = market.rng, _State()
-    limits = 2.0 * p.limit_rate * p.window_ticks
-    while True:
-        # Orders that ended count until they are drawn, and are then no event: the others' rate stays what it should be.
-        total = limits + p.market_rate + p.cancel_rate * len(state.resting)
-        await market.sleep(rng.standard_exponential() / total)
+
+    def __init__(self, market: Market, p: ZeroIntelligence) -> None:
+        super().__init__(market)
+        self.p = p
+        self.limits = 2.0 * p.limit_rate * p.window_ticks
+        self.resting: list[Order] = []
+
+    def _rate(self) -> float:
+        """Of all events. Orders that ended count until they are drawn, and are then no event: the others' rate stays what
+        it should be.
+        """
+        return self.limits + self.p.market_rate + self.p.cancel_rate * len(self.resting)
+
+    def pause_s(self) -> float:
+        return self.rng.standard_exponential() / self._rate()
+
+    def act(self) -> None:
+        market, p, rng = self.market, self.p, self.rng
         tick = market.tick()
         if not takes_orders(tick):
-            continue
-        drawn = rng.random() * total
-        if drawn < limits:
-            _place(market, p, state, tick)
-        elif drawn >= limits + p.market_rate:
-            _forget_one(market, state)
+            return
+        drawn = rng.random() * self._rate()
+        if drawn < self.limits:
+            self._place(tick)
+        elif drawn >= self.limits + p.market_rate:
+            self._forget_one()
         elif is_trading(tick):
             side = Side.BUY if rng.random() < 0.5 else Side.SELL
             market.market(side, lots_within(market.instrument(), p.size_lots))
 
+    def _place(self, tick: Tick) -> None:
+        market, p, rng = self.market, self.p, self.rng
+        side = Side.BUY if rng.random() < 0.5 else Side.SELL
+        distance = 1 + int(rng.random() * p.window_ticks)
+        price = tick.ask_price_ticks - distance if side is Side.BUY else tick.bid_price_ticks + distance
+        instrument = market.instrument()
+        self.resting.append(market.limit(side, price_within(instrument, price), lots_within(instrument, p.size_lots)))
+        if len(self.resting) > p.max_open:
+            self._forget_one()
 
-def _place(market: Market, p: ZeroIntelligence, state: _State, tick: Tick) -> None:
-    side = Side.BUY if market.rng.random() < 0.5 else Side.SELL
-    distance = 1 + int(market.rng.random() * p.window_ticks)
-    price = tick.ask_price_ticks - distance if side is Side.BUY else tick.bid_price_ticks + distance
-    instrument = market.instrument()
-    state.resting.append(market.limit(side, price_within(instrument, price), lots_within(instrument, p.size_lots)))
-    if len(state.resting) > p.max_open:
-        _forget_one(market, state)
+    def _forget_one(self) -> None:
+        resting = self.resting
+        place = int(self.rng.random() * len(resting))
+        order, resting[place] = resting[place], resting[-1]
+        resting.pop()
+        if not order.closed:
+            self.market.cancel(order)
 
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "resting": list(self.resting)}
 
-def _forget_one(market: Market, state: _State) -> None:
-    resting = state.resting
-    place = int(market.rng.random() * len(resting))
-    order, resting[place] = resting[place], resting[-1]
-    resting.pop()
-    if not order.closed:
-        market.cancel(order)
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.resting = list(state["resting"])

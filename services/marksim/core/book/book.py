@@ -1,13 +1,15 @@
 """The order book of one symbol."""
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marksim.core.book import kernel, reading
 from marksim.core.book.names import rebuild_names
 from marksim.core.book.resting import DEFAULT_MAX_ORDERS, RESTING, OpenOrder, hash_state, open_orders
 from marksim.core.book.rules import check_start, rules_of
+from marksim.core.book.saved import Arrays, fill, state_of
 from marksim.core.book.schedule import change_after, state_at
 from marksim.core.book.state import FIRST_ROWS, HEAPS, Memory, allocate, grow_heap, grow_orders, grow_terms, grown
 from marksim.core.errors import InvalidInput
@@ -42,6 +44,20 @@ class OrderBook:
         self._memory: Memory = allocate(self._rules)
         self._memory.counters["session"] = state_at(self._rules.sessions, start_ns)
         self._schedule_after(start_ns)
+
+    @classmethod
+    def restored(cls, instrument: Instrument, max_orders: int, arrays: Arrays) -> "OrderBook":
+        """The book of which those are the `state`: it answers all that comes as that one would.
+
+        Raises InvalidInput for a state of another instrument or version, or one that does not fit together.
+        """
+        book = cls(instrument, max_orders)
+        fill(book.memory, rules_of(instrument, max_orders), arrays, f"state of the book {instrument.symbol}")
+        return book
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that the book holds between two batches, as arrays of its own (saved.py); a few ms for 100,000 orders."""
+        return state_of(self._memory)
 
     @property
     def sequence(self) -> int:

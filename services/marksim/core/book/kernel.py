@@ -48,6 +48,7 @@ from marksim.core.book.words import (
     INVALID_SIDE,
     LIMIT,
     MASS_CANCEL,
+    NEVER,
     NEW,
     NO_LEVEL,
     NONE,
@@ -396,3 +397,18 @@ def some_time_matters(book: Book) -> bool:
     """Whether anything happens by itself."""
     state = book.state
     return bool(state.expiries != 0 or state.session_end_ns != 0 or state.scheduled_ns != 0)
+
+
+@compiled
+def book_due(book: Book) -> int:
+    """When something next happens in a book by itself; NEVER where nothing does."""
+    state, due_ns = book.state, NEVER
+    if state.session_end_ns != 0:
+        due_ns = min(due_ns, int64(state.session_end_ns))
+    if state.scheduled_ns != 0:
+        due_ns = min(due_ns, int64(state.scheduled_ns))
+    if state.expiries != 0:
+        expiry_ns = next_expiry(book)
+        if expiry_ns != 0:
+            due_ns = min(due_ns, expiry_ns)
+    return due_ns

@@ -93,6 +93,8 @@ SCHEDULED, HAS_NO_OWNER = int64(Reason.SCHEDULED), int64(Reason.OWNER_GONE)
 
 NO_LEVEL = int64(1 << 31)
 """The best level of an empty side: beyond every other."""
+NEVER = int64((1 << 62) - 1)
+"""A time that does not come."""
 NONE = int64(0)
 """Where a function takes a number and there is none."""
 

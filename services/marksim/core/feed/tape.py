@@ -9,15 +9,18 @@ the link that is still open. Nothing in it tells how the records came: by window
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from marksim.core.errors import InvalidInput
 from marksim.core.types import EXECUTION, NS_PER_MINUTE, TICK, Records
 
 TAPE_VERSION: Final = 1
 """Rises with every change of EXECUTION, TICK or the order of records."""
+NUMBER_DIGITS: Final = 12
+"""So many hexadecimal digits stand for a hash where there is no room for all 64."""
 FIRST_LINK: Final = bytes(32)
 _EVENT: Final = 16 * TAPE_VERSION + 1
 _TICK: Final = 16 * TAPE_VERSION + 2
@@ -31,9 +34,21 @@ _BLOCK: Final = 1 << 13
 Bytes = NDArray[np.uint8]
 
 
+class TapeState(NamedTuple):
+    """What a tape hash goes on from."""
+
+    minute: int
+    """The simulated minute of the open link; -1 before the first event."""
+    link: bytes
+    """SHA-256 of the last closed link, 32 bytes."""
+    records: tuple[bytes | memoryview, ...]
+    """The packed records of the open link, in parts as they came. They are never changed, and need no copy: of a busy minute
+    they are a hundred megabytes."""
+
+
 class TapeHash:
-    """Takes one symbol's events and ticks in sequence order. It can be pickled and copied: its state is the last closed link
-    and the records of the open minute, which it keeps for that.
+    """Takes one symbol's events and ticks in sequence order. It can be saved, pickled and copied: its state is the last
+    closed link and the records of the open minute, which it keeps for that.
     """
 
     __slots__ = ("_digest", "_link", "_minute", "_open")
@@ -105,12 +120,36 @@ class TapeHash:
         self._digest = hashlib.sha256(link)
         self._digest.update(data)
 
+    def state(self) -> TapeState:
+        """What `restored` needs, without a copy of the records."""
+        return TapeState(self._minute, self._link, tuple(self._open))
+
+    @classmethod
+    def restored(cls, minute: int, link: bytes, records: bytes | memoryview) -> "TapeHash":
+        """The hash that goes on from a state, its records joined; raises InvalidInput for what cannot be one."""
+        if len(link) != len(FIRST_LINK):
+            raise InvalidInput(f"tape hash: link has {len(link)} bytes, not {len(FIRST_LINK)}")
+        if minute < -1 or (minute == -1) != (len(records) == 0):
+            raise InvalidInput(f"tape hash: {len(records)} bytes of records do not go with minute {minute}")
+        if len(records) and records[0] != _EVENT:
+            raise InvalidInput(
+                f"tape hash: its records begin with tag {records[0]}, not {_EVENT}, that of version {TAPE_VERSION}"
+            )
+        hashed = cls()
+        hashed.__setstate__((minute, bytes(link), bytes(records)))
+        return hashed
+
     def __getstate__(self) -> tuple[int, bytes, bytes]:
         return self._minute, self._link, b"".join(self._open)
 
     def __setstate__(self, state: tuple[int, bytes, bytes]) -> None:
         self._minute, link, data = state
         self._begin(link, data)
+
+
+def hash_number(text: str) -> int:
+    """The first 48 bits of a hash, which are its first 12 digits, as a number that a double holds exactly; 0 for no hash."""
+    return int(text[:NUMBER_DIGITS] or "0", 16)
 
 
 def run_hash(hashes: Mapping[str, str]) -> str:

@@ -3,10 +3,14 @@
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from marksim.core.book.auction import find_price
 from marksim.core.book.compiled import compiled, kernel
 from marksim.core.book.handle import handle, plain_handle
-from marksim.core.book.words import Table, int64
+from marksim.core.book.saved import Arrays, check_layout, plain_copy
+from marksim.core.book.words import CLOSING_AUCTION, OPENING_AUCTION, Book, Table, int64
+from marksim.core.errors import InvalidInput
 from marksim.core.types import NS_PER_MINUTE, TICK, ExecutionKind, Instrument, SessionState
 
 MINUTES: Final = 1_441
@@ -38,6 +42,10 @@ SESSION: Final = (
     *("session", "session_volume_lots"),
     *("indicative_price_ticks", "indicative_volume_lots", "indicative_surplus_lots"),
 )
+
+KEPT_COUNTERS: Final = np.dtype([(name, "<i8") for name in ("minute", "volume_24h_lots", *SESSION)])
+LAYOUT: Final[dict[str, np.dtype[Any]]] = {"counters": KEPT_COUNTERS, **ARRAYS}
+"""Names and dtypes of a saved state."""
 
 Ticker = Any
 """The handle of a ticker's memory."""
@@ -72,6 +80,32 @@ class TickerMemory:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.attach()
+
+
+def state_of(memory: TickerMemory) -> dict[str, NDArray[Any]]:
+    """All that the memory holds, as copies."""
+    counters = np.zeros(1, KEPT_COUNTERS)
+    for name in KEPT_COUNTERS.names or ():
+        counters[name] = memory.counters[name]
+    return {"counters": counters, **{name: plain_copy(getattr(memory, name)) for name in ARRAYS}}
+
+
+def fill(memory: TickerMemory, arrays: Arrays, what: str) -> None:
+    """Give a memory what `state_of` has read; raises InvalidInput, which begins with `what`, if it cannot be."""
+    check_layout(arrays, LAYOUT, what)
+    for name, length in (("counters", 1), ("last", 1), ("minutes", MINUTES)):
+        if len(arrays[name]) != length:
+            raise InvalidInput(f"{what}: {name} has {len(arrays[name])} rows, not {length}")
+    last, counters, minutes = arrays["last"], arrays["counters"], arrays["minutes"]
+    if last["session_state"][0] not in set(SessionState):
+        raise InvalidInput(f"{what}: session_state is {last['session_state'][0]}, which is none that there is")
+    if minutes.min() < 0 or int(minutes.sum()) != counters["volume_24h_lots"][0]:
+        raise InvalidInput(f"{what}: volume_24h_lots {counters['volume_24h_lots'][0]} is not the sum of its minutes")
+    for name in KEPT_COUNTERS.names or ():
+        memory.counters[name] = counters[name]
+    for name in ARRAYS:
+        setattr(memory, name, plain_copy(arrays[name]))
+    memory.attach()
 
 
 @kernel
@@ -126,6 +160,24 @@ def advance(ticker: Ticker, executions: Table, events: int, quotes: Table, chang
     last.indicative_volume_lots = state.indicative_volume_lots
     last.indicative_surplus_lots = state.indicative_surplus_lots
     return True
+
+
+@compiled
+def advance_with(ticker: Ticker, book: Book) -> bool:
+    """The same of what a book has just done, with its session as it is then."""
+    say_session(ticker, book)
+    return advance(ticker, book.executions, int64(book.state.executions), book.quotes, int64(book.state.quotes))
+
+
+@compiled
+def say_session(ticker: Ticker, book: Book) -> None:
+    """Let the ticker know of the session as it is after the window."""
+    state = ticker.state
+    state.session, state.session_volume_lots = int64(book.state.session), book.state.session_volume_lots
+    price = volume = surplus = int64(0)
+    if book.state.session in (OPENING_AUCTION, CLOSING_AUCTION):
+        price, volume, surplus = find_price(book)
+    state.indicative_price_ticks, state.indicative_volume_lots, state.indicative_surplus_lots = price, volume, surplus
 
 
 @compiled

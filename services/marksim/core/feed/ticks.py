@@ -5,9 +5,11 @@ from struct import Struct
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from marksim.core.book.saved import Arrays
 from marksim.core.book.schedule import state_at
-from marksim.core.feed.ticker import SESSION, TickerMemory, update_tick
+from marksim.core.feed.ticker import SESSION, TickerMemory, fill, state_of, update_tick
 from marksim.core.types import TICK, BookOutput, Instrument, Records, Session, SessionState, Tick
 
 NO_TICKS: Final[Records] = np.zeros(0, TICK)
@@ -29,6 +31,18 @@ class TickBuilder:
     def __init__(self, instrument: Instrument, state: SessionState = SessionState.CONTINUOUS) -> None:
         self._memory = TickerMemory(instrument, state)
         self._last = tick_of(tuple(self._memory.last.item()))
+
+    @classmethod
+    def restored(cls, instrument: Instrument, arrays: Arrays) -> "TickBuilder":
+        """The builder of which those are the `state`; raises InvalidInput for those of another version, or damaged ones."""
+        builder = cls(instrument)
+        fill(builder.memory, arrays, f"state of the ticks of {instrument.symbol}")
+        builder.refresh()
+        return builder
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that the next ticks depend on, as arrays of its own."""
+        return state_of(self._memory)
 
     @property
     def memory(self) -> TickerMemory:

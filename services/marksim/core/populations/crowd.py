@@ -1,7 +1,7 @@
 """The populations of one symbol, and the commands of its coroutines on their way, as Python sees them."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,16 @@ from marksim.core.agents.spec import PopulationSpec, ValueSpec
 from marksim.core.errors import InvalidInput
 from marksim.core.feed.ticks import NO_TICKS, opening_tick, tick_row
 from marksim.core.populations import casting_of, floor, value
-from marksim.core.populations.memory import MOST_SENT, SHOCK, WITHDRAWAL, CrowdMemory, allocate, rows
+from marksim.core.populations.memory import (
+    COUNTERS,
+    MOST_SENT,
+    SHOCK,
+    WITHDRAWAL,
+    CrowdMemory,
+    allocate,
+    rows,
+    zeros_on_lines,
+)
 from marksim.core.populations.words import NEVER
 from marksim.core.types import EXECUTION, Instrument, Records, Tick
 
@@ -19,6 +28,18 @@ MOST_WITHDRAWALS: Final = 256
 """That may last at once."""
 SPARE: Final = 2 * MOST_SENT
 _NEVER: Final = int(NEVER)
+_USED: Final = {
+    "heap": "pending",
+    "sent": "used_sent",
+    "links": "used_sent",
+    "notices": "used_notices",
+    "shocks": "shock_count",
+    "withdrawals": "withdrawal_count",
+}
+"""Arrays of which the first rows are in use, and the counters that say how many."""
+_KEPT: Final = ("populations", "traders", "shown", "values", *_USED)
+_EMPTIED: Final = ("commands", "told")
+"""Of no use between windows."""
 
 
 class Crowd:
@@ -189,5 +210,42 @@ class Crowd:
         traders: Records = self.memory.arrays["traders"]
         return traders
 
+    def state(self, reuse: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Copies of all that changes: `counters`, and of each array what is in use. Those of an earlier state, which is lost
+        by that, may be written to again: fresh memory costs several times as much as the copy.
+        """
+        counters = self.memory.counters.copy()
+        # Those of the last window, which the book has.
+        counters["collected"] = 0
+        used = {name: int(counters[count][0]) for name, count in _USED.items()}
+        arrays = {name: self.memory.arrays[name][: used.get(name)] for name in _KEPT}
+        old = reuse or {}
+        return {"counters": counters, **{name: _copied(array, old.get(name)) for name, array in arrays.items()}}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Be what gave that state. Raises InvalidInput for that of other populations."""
+        memory, saved = self.memory, state["counters"]
+        for name in ("populations", "traders", "shown", "values"):
+            if len(state[name]) != len(memory.arrays[name]):
+                counts = f"{len(state[name])}, and there are {len(memory.arrays[name])}"
+                raise InvalidInput(f"this state is of other populations: it has {name} {counts}")
+        for name in (*_KEPT, *_EMPTIED):
+            # As much room as it had, so that it grows when it would have.
+            array = zeros_on_lines(int(saved[f"{name}_length"][0]), memory.arrays[name].dtype)
+            if name in state:
+                _copied(state[name], array[: len(state[name])])
+            memory.put(name, array)
+        for name in COUNTERS.names or ():
+            if not name.endswith(("_address", "_length")):
+                memory.counters[name] = saved[name]
+
     def _show(self, tick: Tick, end_ns: int) -> None:
         floor.deliver_window(self.memory.counters, np.zeros(0, EXECUTION), tick_row(tick, 0), end_ns)
+
+
+def _copied(array: Any, into: Any) -> Any:
+    """A copy, in the memory of another one that has the same length. As bytes: rows would be copied one by one."""
+    if into is None or len(into) != len(array):
+        into = np.empty_like(array)
+    np.copyto(into.view(np.uint8), array.view(np.uint8))
+    return into

@@ -9,12 +9,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from marksim.core.book.auction import find_price
 from marksim.core.book.compiled import compiled, compiled_apart, kernel
 from marksim.core.book.handle import book_at, handle, plain_handle
-from marksim.core.book.kernel import apply_rows, next_expiry
-from marksim.core.book.words import CLOSING_AUCTION, OPENING_AUCTION, Book, Table, int64
-from marksim.core.feed.ticker import advance, ticker_at
+from marksim.core.book.kernel import apply_rows, book_due
+from marksim.core.book.words import Book, Table, int64
+from marksim.core.feed.ticker import advance_with, ticker_at
 from marksim.core.populations.acting import act_until, begin, next_due
 from marksim.core.populations.dice import drawn
 from marksim.core.populations.learning import has_room_to_note, newest_visible, note_all, show
@@ -101,21 +100,6 @@ def next_on(floor: Floor) -> int:
     return due_ns
 
 
-@compiled
-def book_due(book: Book) -> int:
-    """When something next happens in a book by itself; NEVER where nothing does."""
-    state, due_ns = book.state, NEVER
-    if state.session_end_ns != 0:
-        due_ns = min(due_ns, int64(state.session_end_ns))
-    if state.scheduled_ns != 0:
-        due_ns = min(due_ns, int64(state.scheduled_ns))
-    if state.expiries != 0:
-        expiry_ns = next_expiry(book)
-        if expiry_ns != 0:
-            due_ns = min(due_ns, expiry_ns)
-    return due_ns
-
-
 @compiled_apart
 def run_one(floor: Floor, crowd: Crowd, book: Book, ticker: Any, end_ns: int) -> int:
     """One symbol's part of a window, or what is left of it."""
@@ -166,8 +150,7 @@ def write_down(floor: Floor, crowd: Crowd, book: Book, ticker: Any, end_ns: int)
     into.event_rows += events
     into.quote_rows += quotes
     into.depth_rows += depth
-    say_session(ticker, book)
-    if advance(ticker, book.executions, events, book.quotes, quotes):
+    if advance_with(ticker, book):
         tick = ticker.last[0]
         crowd.ticks[into.tick_rows] = tick
         into.tick_rows += 1
@@ -178,17 +161,6 @@ def write_down(floor: Floor, crowd: Crowd, book: Book, ticker: Any, end_ns: int)
     if tell_agents(crowd, book.executions, events) and into.wake & _ON_TOLD:
         floor.state.woken = 1
     return _DONE
-
-
-@compiled
-def say_session(ticker: Any, book: Book) -> None:
-    """Let the ticker know of the session as it is after the window."""
-    state = ticker.state
-    state.session, state.session_volume_lots = int64(book.state.session), book.state.session_volume_lots
-    price = volume = surplus = int64(0)
-    if book.state.session in (OPENING_AUCTION, CLOSING_AUCTION):
-        price, volume, surplus = find_price(book)
-    state.indicative_price_ticks, state.indicative_volume_lots, state.indicative_surplus_lots = price, volume, surplus
 
 
 @compiled

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from marksim.core.book import words
 from marksim.core.book.words import int64
 from marksim.core.types import NS_PER_S, ExecutionKind, OrderType, SessionState, Side, TimeInForce
 
@@ -30,5 +31,5 @@ ACCEPTED: Any = int64(ExecutionKind.ACCEPTED)
 SECOND: Final = float(NS_PER_S)
 FAR_NS: Final = 2.0**61
 """A wait is at most so long, or it would leave the whole numbers."""
-NEVER: Any = int64((1 << 62) - 1)
+NEVER: Any = words.NEVER
 """A time that does not come."""

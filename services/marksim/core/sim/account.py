@@ -1,6 +1,7 @@
 """What one agent has in one symbol: orders, position and cash, brought up to date by the events that have reached it."""
 
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from marksim.core.agents.latency import Latency, latency_key
@@ -82,6 +83,22 @@ class Holding:
         self._last_visible_ns = 0
         self._scheduled = False
         self._outbox = agent.engine.outbox(feed.symbol)
+
+    def state(self) -> list[int]:
+        """What it has and when it last sent and heard; without its orders, and what lies unread."""
+        arrival = [self.arrival_ns, self.withdrawn_until_ns, self._last_visible_ns]
+        return [self.position_lots, self.cash_ticks, *arrival]
+
+    def restore(self, state: Sequence[int], *, scheduled: bool) -> None:
+        """Take what `state` gave; whether the next event has an entry in the schedule already."""
+        self.position_lots, self.cash_ticks, self.arrival_ns, self.withdrawn_until_ns, self._last_visible_ns = state
+        self._scheduled = scheduled
+
+    def forget(self) -> None:
+        """Be as at the start of the run, but for when the last command arrives, which no later one may overtake."""
+        self.orders.clear()
+        self.inbox.clear()
+        self.position_lots = self.cash_ticks = 0
 
     def arrival(self, serial: int) -> int:
         """When a command that is sent now reaches the book: never before an earlier one of this agent, so that no cancel

@@ -5,9 +5,10 @@ from collections.abc import Coroutine
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
+from marksim.core.agents.restorable import Restorable
 from marksim.core.agents.spec import AgentSpec
 from marksim.core.sim.account import Holding
-from marksim.core.sim.awaiting import ForeignAwait, Livelock, no_loop
+from marksim.core.sim.awaiting import ForeignAwait, Livelock, Result, no_loop
 from marksim.core.sim.orders import OrderWait, OwnOrder
 from marksim.core.sim.ownwaits import Condition, Fills, NextFill
 from marksim.core.sim.tasks import AgentTask
@@ -17,6 +18,7 @@ from marksim.core.types import NS_PER_S
 if TYPE_CHECKING:
     from marksim.core.sim.awaiting import Wait
     from marksim.core.sim.engine import AsyncTimeEngine
+    from marksim.core.sim.market import AgentMarket
 
 MOST_TASKS: Final = 1_024
 """Of one agent at a time, the agent itself included."""
@@ -24,6 +26,13 @@ MOST_RESUMES: Final = 100_000
 """Of one agent in one window: one that goes on so often, at one instant or in tiny steps, holds up the market."""
 MOST_COMMANDS: Final = 100_000
 """That one agent may send in one window; the next is a RuntimeError there."""
+RESTART_SHIFT: Final = 40
+"""Of its serials each life of an agent has so many bits."""
+
+RESTORABLE: Final = "restorable"
+STATELESS: Final = "stateless"
+EPHEMERAL: Final = "ephemeral"
+"""Kinds of agents: with a state that can be written down, played again from what reached them, and begun afresh."""
 
 
 class Agent:
@@ -38,12 +47,16 @@ class Agent:
         "fill_waits",
         "holdings",
         "listening",
+        "market",
         "name",
         "over",
+        "restarts",
+        "restorable",
         "resumes",
         "scheduler",
         "serial",
         "spec",
+        "stateless",
         "tasks",
         "window_end_ns",
     )
@@ -62,9 +75,20 @@ class Agent:
         self.listening = 0
         self.commands = 0
         self.over = False
+        self.market: AgentMarket | None = None
+        self.restorable: Restorable | None = None
+        self.stateless = False
+        self.restarts = 0
         self._fired: list[tuple[Wait[Any], object]] = []
         self.window_end_ns = 0
         self.resumes = 0
+
+    @property
+    def kind(self) -> str:
+        """RESTORABLE, STATELESS or EPHEMERAL: how it goes on when the engine is restored."""
+        if self.spec.ephemeral or (self.stateless and not self.engine.logs):
+            return EPHEMERAL
+        return STATELESS if self.stateless else RESTORABLE
 
     def begin(self, coroutine: Coroutine[Any, Any, Any], block: Any = None) -> AgentTask:
         """Let a coroutine run from this instant on. RuntimeError for one too many."""
@@ -77,6 +101,23 @@ class Agent:
         task = AgentTask(self, coroutine, block)
         self.tasks[task] = None
         return task
+
+    def go_on(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Let the coroutine of one that was restored run, now, to where it waits."""
+        task = AgentTask(self, coroutine, None, has_turn=False)
+        self.tasks[task] = None
+        task.wake(Result(None), None)
+
+    def begin_again(self) -> None:
+        """Be as at the start of the run, with nothing but an answer to all that may still be of it in the books."""
+        self.close()
+        self.restarts += 1
+        # Beyond all that it may have sent since, which nobody here knows of.
+        self.serial = self.restarts << RESTART_SHIFT
+        self.over = False
+        for holding in self.holdings:
+            holding.forget()
+            holding.cancel_all(self.own_serial())
 
     def count_resume(self) -> None:
         """Raise Livelock for one too many in this window."""
@@ -132,6 +173,10 @@ class Agent:
                 stream.add(fill)
                 if stream.waiting is not None:
                     self._fired.append((stream.waiting, fill))
+
+    def live_streams(self) -> list[Fills]:
+        """Those that somebody has, in the order in which they were made."""
+        return [stream for reference in list(self.fill_streams) if (stream := reference()) is not None]
 
     def listen(self) -> None:
         """One more wait is for own events."""

@@ -182,6 +182,10 @@ class First(Wait[tuple[int, Any]]):
         self._waits: list[Wait[Any]] = waits
 
     @property
+    def waits(self) -> list[Wait[Any]]:
+        return self._waits
+
+    @property
     def agent(self) -> "Agent":
         assert self.waiter is not None, "only an armed wait is asked"
         return self.waiter.agent

@@ -176,6 +176,10 @@ class Timeout:
             raise TimeoutError(f"not done within {self._seconds:g} simulated seconds") from error
 
     @property
+    def agent(self) -> "Agent":
+        return self._agent
+
+    @property
     def dead(self) -> bool:
         return self._task is None
 

@@ -3,6 +3,9 @@
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from marksim.core.sim.awaiting import PARKED, Wait, Waiter
 from marksim.core.sim.scheduler import Priority
 from marksim.core.sim.units import Units
@@ -59,6 +62,16 @@ class TickCandle:
     def close_ticks(self) -> int:
         return self._ticks[3]
 
+    def state(self) -> tuple[int, ...]:
+        """All of it."""
+        return (self.start_ns, *self._ticks, self._lots, self.trades)
+
+    def restore(self, state: tuple[int, ...]) -> "TickCandle":
+        """Take what `state` gave."""
+        self.start_ns, open_ticks, high_ticks, low_ticks, close_ticks, self._lots, self.trades = state
+        self._ticks = (open_ticks, high_ticks, low_ticks, close_ticks)
+        return self
+
 
 class CandleMaker:
     """The candle that is being made, and those that are ready."""
@@ -72,6 +85,19 @@ class CandleMaker:
         self._making = TickCandle(symbol, units, now_ns - now_ns % interval_ns, last.last_price_ticks)
         self._ready: deque[TickCandle] = deque(maxlen=CANDLES_KEPT)
         self._trades_total = last.trades_total
+
+    def state(self) -> NDArray[np.int64]:
+        """A row for each candle that is ready, one for that which is made, and one with the count of trades."""
+        rows = [*(candle.state() for candle in self._ready), self._making.state(), (self._trades_total, *(0,) * 6)]
+        return np.array(rows, np.int64)
+
+    def restore(self, state: NDArray[np.int64]) -> None:
+        """Take what `state` gave; whoever reads them goes on."""
+        *candles, (self._trades_total, *_) = map(tuple, state.tolist())
+        restored = [TickCandle(self._symbol, self._units, 0, 0).restore(one) for one in candles]
+        self._making = restored.pop()
+        self._ready.clear()
+        self._ready.extend(restored)
 
     def add(self, tick: Tick) -> None:
         """The next tick."""

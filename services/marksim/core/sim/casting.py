@@ -2,9 +2,10 @@
 
 from collections.abc import Coroutine, Mapping
 from types import CoroutineType
-from typing import Any
+from typing import Any, TypeGuard
 
 from marksim.core.agents.market import Market
+from marksim.core.agents.restorable import METHODS, Restorable
 from marksim.core.agents.spec import AgentSpec, Cast, ScheduledEvent
 from marksim.core.errors import InvalidInput
 from marksim.core.sim.events import check_event
@@ -50,16 +51,33 @@ def _check_scheduled(scheduled: ScheduledEvent, instruments: Mapping[str, Instru
     check_event(scheduled.event, instruments)
 
 
-def played(spec: AgentSpec, market: Market) -> Coroutine[Any, Any, None]:
-    """The agent's coroutine; where its function gives none, one that fails, so that this is the failure of that agent."""
+def played(spec: AgentSpec, market: Market) -> tuple[Coroutine[Any, Any, None], Restorable | None]:
+    """The agent's coroutine, and the object whose `run` it is, if it is of one that can be restored.
+
+    Where there is no coroutine, one that fails, so that this is the failure of that agent.
+    """
+    restorable: Restorable | None = None
     try:
-        begun = spec.run(market) if spec.parameters is None else spec.run(market, spec.parameters)
+        begun = made(spec, market)
+        if is_object(begun):
+            restorable, begun = begun, begun.run()
     except Exception as error:  # noqa: BLE001 - of the user's function, as in any other of its lines
-        return _failing(error)
+        return _failing(error), restorable
     if not isinstance(begun, CoroutineType):
         what = f"it gave {type(begun).__name__}"
-        return _failing(TypeError(f"agent {spec.name}: its function must be `async def` with no `yield`, {what}"))
-    return begun
+        function = "its function" if restorable is None else "its run()"
+        return _failing(TypeError(f"agent {spec.name}: {function} must be `async def` with no `yield`, {what}")), restorable
+    return begun, restorable
+
+
+def made(spec: AgentSpec, market: Market) -> object:
+    """What the agent's function or class gives: a coroutine or an object, where it is right."""
+    return spec.run(market) if spec.parameters is None else spec.run(market, spec.parameters)
+
+
+def is_object(begun: object) -> TypeGuard[Restorable]:
+    """Whether that is an object with all that `Restorable` asks for."""
+    return all(callable(getattr(begun, name, None)) for name in METHODS)
 
 
 async def _failing(error: Exception) -> None:

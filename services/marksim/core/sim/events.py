@@ -1,7 +1,8 @@
 """What happens to a market from outside: each event as commands of account 0, a withdrawal, or a move of the value."""
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any, Final
 
 from marksim.core.agents.latency import latency_key
 from marksim.core.agents.spec import FatFinger, FlashCrash, Halt, LiquidityWithdrawal, MarketEvent, NewsShock
@@ -27,6 +28,18 @@ MOST_SELLS: Final = 100_000
 MOST_PPM: Final = 1_000_000
 MOST_CHANGE_PPM: Final = 10_000_000
 """A value that is eleven times as high."""
+HALT: Final = "halt"
+WITHDRAWAL: Final = "withdrawal"
+"""Kinds of a Happening."""
+
+_KINDS: Final[Mapping[str, Any]] = {
+    "news_shock": NewsShock,
+    "halt": Halt,
+    "fat_finger": FatFinger,
+    "liquidity_withdrawal": LiquidityWithdrawal,
+    "flash_crash": FlashCrash,
+}
+_NAMES: Final = {kind: name for name, kind in _KINDS.items()}
 
 
 def check_event(event: MarketEvent, instruments: Mapping[str, Instrument]) -> None:
@@ -73,45 +86,81 @@ def play(engine: "AsyncTimeEngine", event: MarketEvent, time_ns: int) -> None:
 
 
 class Happening:
-    """An event's entry in the schedule."""
+    """An event's entry in the schedule, or a part's of it: plain data, so that it can be written down."""
 
-    __slots__ = ("_action",)
+    __slots__ = ("_engine", "duration_ns", "kind", "share_ppm", "symbol", "time_ns")
 
-    def __init__(self, action: Callable[[], None]) -> None:
-        self._action = action
+    def __init__(
+        self, engine: "AsyncTimeEngine", kind: str, symbol: str, time_ns: int, duration_ns: int, share_ppm: int = 0
+    ) -> None:
+        self._engine = engine
+        self.kind = kind
+        self.symbol = symbol
+        self.time_ns = time_ns
+        self.duration_ns = duration_ns
+        self.share_ppm = share_ppm
+
+    def state(self) -> list[Any]:
+        """Its arguments, without the engine."""
+        return [self.kind, self.symbol, self.time_ns, self.duration_ns, self.share_ppm]
 
     @property
     def dead(self) -> bool:
         return False
 
     def fire(self) -> None:
-        self._action()
+        if self.kind == HALT:
+            self._stop()
+        else:
+            self._leave()
 
-
-def _halt(engine: "AsyncTimeEngine", symbol: str, time_ns: int, duration_ns: int) -> None:
-    def stop() -> None:
+    def _stop(self) -> None:
+        engine, symbol, time_ns = self._engine, self.symbol, self.time_ns
         # A closed market has nothing to halt, and the end of a halt would open it.
         if engine.feed(symbol).newest.session_state != SessionState.CLOSED:
-            halted = {"session": SessionState.HALTED, "expire_ns": time_ns + duration_ns}
+            halted = {"session": SessionState.HALTED, "expire_ns": time_ns + self.duration_ns}
             engine.command(symbol, time_ns, CommandKind.SET_SESSION, **halted)
 
-    engine.scheduler.at(time_ns, Priority.EVENT, Happening(stop))
-
-
-def _withdraw(engine: "AsyncTimeEngine", symbol: str, time_ns: int, duration_ns: int, share_ppm: int) -> None:
-    """Who goes is drawn by name, so that it is the same whoever else takes part."""
-
-    def leave() -> None:
-        engine.crowd(symbol).withdraw(time_ns, time_ns + duration_ns, share_ppm)
+    def _leave(self) -> None:
+        """Who goes is drawn by name, so that it is the same whoever else takes part."""
+        engine, symbol, time_ns = self._engine, self.symbol, self.time_ns
+        until_ns = time_ns + self.duration_ns
+        engine.crowd(symbol).withdraw(time_ns, until_ns, self.share_ppm)
         for holding in engine.holdings(symbol):
             spec = holding.agent.spec
-            chosen = latency_key(engine.seed, spec.name, f"withdrawal {time_ns}") % MOST_PPM < share_ppm
+            chosen = latency_key(engine.seed, spec.name, f"withdrawal {time_ns}") % MOST_PPM < self.share_ppm
             if spec.provides_liquidity and chosen and not holding.agent.over:
-                holding.withdrawn_until_ns = max(holding.withdrawn_until_ns, time_ns + duration_ns)
+                holding.withdrawn_until_ns = max(holding.withdrawn_until_ns, until_ns)
                 if holding.orders:
                     holding.cancel_all(holding.agent.own_serial())
 
-    engine.scheduler.at(time_ns, Priority.EVENT, Happening(leave))
+
+def event_to_plain(event: MarketEvent) -> dict[str, Any]:
+    """The event as a dict of plain data, its kind under "kind"."""
+    return {"kind": _NAMES[type(event)], **asdict(event)}
+
+
+def event_from_plain(plain: Mapping[str, Any]) -> MarketEvent:
+    """The event of which `event_to_plain` gave that. Raises InvalidInput for anything else; it names the field."""
+    kind = _KINDS.get(str(plain.get("kind")))
+    if kind is None:
+        raise InvalidInput(f"kind: {plain.get('kind')!r} is no event; there are {', '.join(_KINDS)}")
+    wanted: dict[str, Any] = {field.name: field.type for field in fields(kind)}
+    given = {name: value for name, value in plain.items() if name != "kind"}
+    if odd := sorted(given.keys() ^ wanted.keys()):
+        raise InvalidInput(f"{odd[0]}: an event of kind {plain['kind']} has {', '.join(wanted)}")
+    for name, value in given.items():
+        if type(value) is not wanted[name]:
+            raise InvalidInput(f"{name} is {value!r}: it must be of type {wanted[name].__name__}")
+    return kind(**given)
+
+
+def _halt(engine: "AsyncTimeEngine", symbol: str, time_ns: int, duration_ns: int) -> None:
+    engine.scheduler.at(time_ns, Priority.EVENT, Happening(engine, HALT, symbol, time_ns, duration_ns))
+
+
+def _withdraw(engine: "AsyncTimeEngine", symbol: str, time_ns: int, duration_ns: int, share_ppm: int) -> None:
+    engine.scheduler.at(time_ns, Priority.EVENT, Happening(engine, WITHDRAWAL, symbol, time_ns, duration_ns, share_ppm))
 
 
 def _market_order(engine: "AsyncTimeEngine", symbol: str, time_ns: int, side: Side, lots: int) -> None:

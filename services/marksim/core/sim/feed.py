@@ -1,5 +1,6 @@
 """What has been published of one symbol, and what of it has reached one agent."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,8 +83,15 @@ class SymbolFeed:
         self._last_number, self._last = number, (end_ns, tick, of_trade)
         return self._last
 
+    def restore(self) -> None:
+        """Know that the ticks of the crowd are others, with which its candles are up to date."""
+        self._caught, self._last_number = self.crowd.shown_count, -1
+
     def catch_up(self) -> None:
-        """Windows have ended, perhaps with ticks: candles take them, and who waits is scheduled."""
+        """Windows have ended, perhaps with ticks: candles take them, and who waits is scheduled.
+
+        What is kept of the last look is forgotten, so that what one agent sees never depends on who looked before.
+        """
         published = self.crowd.shown_count
         if published == self._caught:
             return
@@ -92,7 +100,7 @@ class SymbolFeed:
                 tick = self.at(number)[1]
                 for maker in self.candles.values():
                     maker.add(tick)
-        self._caught = published
+        self._caught, self._last_number = published, -1
         if self.waiting:
             waiting, self.waiting = self.waiting, {}
             for wait in waiting:
@@ -129,6 +137,14 @@ class Reach:
         if latency_ns < 0:
             return int(self._reach["next_ns"][0]) if self._advance(now_ns) else None
         return self._feed.crowd.next_visible_ns(now_ns, latency_ns)
+
+    def state(self) -> list[int]:
+        """How far the ticks have come."""
+        return list(self._reach[0].item())
+
+    def restore(self, state: Sequence[int]) -> None:
+        """Take what `state` gave."""
+        self._reach[0] = tuple(state)
 
     def _advance(self, now_ns: int) -> bool:
         return self._feed.crowd.advance_reach(self._reach, self._quantiles, now_ns)

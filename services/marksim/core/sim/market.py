@@ -1,6 +1,6 @@
 """The market that the engine injects into an agent (the Protocol is `core.agents.market.Market`)."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from operator import index
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +10,7 @@ from marksim.core.agents.views import Order
 from marksim.core.sim.awaiting import First, Sleep
 from marksim.core.sim.blocks import ChildTasks, Timeout
 from marksim.core.sim.candles import Candles
-from marksim.core.sim.orders import Closed, OwnOrder
+from marksim.core.sim.orders import Acknowledged, Answered, Closed, OwnOrder
 from marksim.core.sim.ownwaits import Beats, Condition, Fills, NextFill
 from marksim.core.sim.sending import Sending
 from marksim.core.sim.tickwaits import NextTick, NextTrade, Ticks, Trades
@@ -33,6 +33,15 @@ class AgentMarket(Sending):
         super().__init__(agent)
         self.rng = rng
         self._intervals: set[tuple[str, int]] = set()
+
+    def state(self) -> dict[str, Any]:
+        """Of its generator, and for which candles were asked."""
+        return {"rng": self.rng.bit_generator.state, "intervals": [list(one) for one in sorted(self._intervals)]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take what `state` gave."""
+        self.rng.bit_generator.state = state["rng"]
+        self._intervals = {(symbol, interval_ns) for symbol, interval_ns in state["intervals"]}
 
     @property
     def name(self) -> str:
@@ -114,6 +123,12 @@ class AgentMarket(Sending):
 
     def filled(self, order: Order) -> Closed:
         return Closed(self._own(order))
+
+    def acknowledged(self, order: Order) -> Acknowledged:
+        return Acknowledged(self._own(order))
+
+    def answered(self, order: Order) -> Answered:
+        return Answered(self._own(order))
 
     def condition(self, predicate: Callable[[], bool]) -> Condition:
         return Condition(self._agent, predicate)

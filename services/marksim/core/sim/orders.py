@@ -1,5 +1,6 @@
 """An agent's own orders, and the waits for what becomes of them."""
 
+from collections.abc import Sequence
 from math import nan
 from typing import TYPE_CHECKING, Final
 
@@ -97,6 +98,21 @@ class OwnOrder:
         self.reason = reason
         self.leaves_lots = 0
 
+    def state(self) -> tuple[int, ...]:
+        """All that it is, without who waits for it."""
+        prices = (self.price_ticks, self.quantity_lots, self.leaves_lots, self.filled_lots)
+        return (self.serial, self.side, *prices, self.status, self.reason, self.asked, self.answered, self._cost)
+
+    @classmethod
+    def restored(cls, holding: "Holding", state: Sequence[int]) -> "OwnOrder":
+        """One of which `state` gave that."""
+        serial, side, price_ticks, quantity_lots, leaves_lots, filled_lots, status, reason, asked, answered, cost = state
+        order = cls(holding, serial, Side(side), price_ticks, quantity_lots)
+        order.leaves_lots, order.filled_lots, order._cost = leaves_lots, filled_lots, cost
+        order.status, order.reason = OrderStatus(status), Reason(reason)
+        order.asked, order.answered = asked, answered
+        return order
+
     def __repr__(self) -> str:
         what = f"{self.side.name} {self.quantity:.12g} {self.symbol} at {self.price:.12g}"
         return f"<order {self.serial}: {what}, {self.status.name}, filled {self.filled:.12g}>"
@@ -111,6 +127,10 @@ class OrderWait(Wait[OwnOrder]):
         self.waiter = None
         self.spent = False
         self._order = order
+
+    @property
+    def order(self) -> OwnOrder:
+        return self._order
 
     @property
     def ready(self) -> bool:

@@ -50,14 +50,14 @@ class NextFill(Wait[OwnFill]):
 class Fills:
     """`market.fills()`: every own execution from now on. It is kept by whoever iterates over it, and by nobody else."""
 
-    __slots__ = ("__weakref__", "_agent", "_overflowed", "buffer", "symbol", "waiting")
+    __slots__ = ("__weakref__", "_agent", "buffer", "overflowed", "symbol", "waiting")
 
     def __init__(self, agent: "Agent", symbol: str | None) -> None:
         self._agent = agent
         self.symbol = symbol
         self.buffer: deque[OwnFill] = deque()
         self.waiting: StreamedFill | None = None
-        self._overflowed = False
+        self.overflowed = False
         agent.fill_streams[weakref.ref(self, agent.fill_streams.pop)] = None
 
     def __aiter__(self) -> "Fills":
@@ -71,11 +71,11 @@ class Fills:
         if len(self.buffer) < FILLS_KEPT:
             self.buffer.append(fill)
         else:
-            self._overflowed = True
+            self.overflowed = True
 
     def take(self) -> object:
         """The next fill, PARKED where there is none, or the error of a stream that was not read in time."""
-        if self._overflowed:
+        if self.overflowed:
             return Raised(RuntimeError(f"fills(): {FILLS_KEPT} fills waited to be read, and another one came"))
         return self.buffer.popleft() if self.buffer else PARKED
 
@@ -132,6 +132,11 @@ class Condition(Wait[None]):
     @property
     def agent(self) -> "Agent":
         return self._agent
+
+    @property
+    def ticks(self) -> "list[AnyTick]":
+        """Its waits for the next tick of each symbol, while it waits."""
+        return self._ticks
 
     def arm(self, waiter: Waiter) -> object:
         self.claim_for(self._agent, waiter)

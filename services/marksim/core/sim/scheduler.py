@@ -4,6 +4,9 @@ import heapq
 from enum import IntEnum
 from typing import Final, Protocol
 
+Key = tuple[int, int]
+"""(time in ns, priority << PRIORITY_SHIFT | serial): when an entry fires, and before which others of that time."""
+
 PRIORITY_SHIFT: Final = 56
 COMPACT_FROM: Final = 1_024
 """Dead entries that may lie in the heap before it is looked at whether they are most of it."""
@@ -61,6 +64,16 @@ class Scheduler:
             self.heap[:] = [event for event in self.heap if not event[2].dead]
             heapq.heapify(self.heap)
             self._gone = 0
+
+    def keys(self) -> dict[object, Key]:
+        """Of all entries that are not dead."""
+        return {entry: (time_ns, order) for time_ns, order, entry in self.heap if not entry.dead}
+
+    def restore(self, now_ns: int, serial: int, heap: list[tuple[int, int, Entry]]) -> None:
+        """Go on from a time with these entries, which stand in any order."""
+        self.now_ns, self.serial, self._gone = now_ns, serial, 0
+        self.heap[:] = heap
+        heapq.heapify(self.heap)
 
     @property
     def next_ns(self) -> int | None:

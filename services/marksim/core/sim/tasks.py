@@ -44,7 +44,9 @@ class AgentTask:
 
     __slots__ = ("_block", "_cancelled", "_send", "agent", "coroutine", "done", "doom", "wait")
 
-    def __init__(self, agent: "Agent", coroutine: Coroutine[Any, Any, Any], block: "ChildTasks | None") -> None:
+    def __init__(
+        self, agent: "Agent", coroutine: Coroutine[Any, Any, Any], block: "ChildTasks | None", *, has_turn: bool = True
+    ) -> None:
         self.agent = agent
         self.coroutine = coroutine
         self.doom = 0
@@ -52,7 +54,7 @@ class AgentTask:
         self._block = block
         self._cancelled = False
         self._send: Callable[[Any], Any] = coroutine.send
-        self.wait: Wait[Any] | None = Turn(self)
+        self.wait: Wait[Any] | None = Turn(self) if has_turn else None
 
     def cancel(self) -> None:
         """Raise Cancelled where it waits, or where it waits next."""

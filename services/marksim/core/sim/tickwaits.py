@@ -23,6 +23,10 @@ class TickWait(Wait[R]):
         super().__init__()
         self._holding = holding
 
+    @property
+    def symbol(self) -> str:
+        return self._holding.symbol
+
     def result(self, newest: Shown) -> object:
         """What the await gives; PARKED where that is not what is waited for."""
         raise NotImplementedError
@@ -33,10 +37,13 @@ class TickWait(Wait[R]):
         return PARKED
 
     def schedule(self) -> None:
-        """Fire when the first tick that is on its way reaches the agent."""
+        """A window has ended with a tick: fire when it reaches the agent, which may be now.
+
+        So what has come before now is asked for: the agent itself is not to have looked at what comes now.
+        """
         holding = self._holding
         scheduler = holding.feed.scheduler
-        next_ns = holding.reach.next_ns(scheduler.now_ns)
+        next_ns = holding.reach.next_ns(scheduler.now_ns - 1)
         scheduler.at(scheduler.now_ns if next_ns is None else next_ns, Priority.DELIVERY, self)
 
     def disarm(self) -> None:
@@ -62,10 +69,12 @@ class TickWait(Wait[R]):
     def _park(self) -> None:
         """Wait for the next tick that is on its way or, where none is, that is published."""
         holding = self._holding
-        if holding.reach.next_ns(holding.feed.scheduler.now_ns) is None:
+        scheduler = holding.feed.scheduler
+        next_ns = holding.reach.next_ns(scheduler.now_ns)
+        if next_ns is None:
             holding.feed.waiting[self] = None
         else:
-            self.schedule()
+            scheduler.at(next_ns, Priority.DELIVERY, self)
 
     def _newest(self) -> Shown:
         holding = self._holding

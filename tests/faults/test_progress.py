@@ -1,0 +1,124 @@
+"""What a campaign and a long run keep, count and call sound."""
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.faults import moments, soak
+from tests.faults.__main__ import main as campaign
+from tests.faults.__main__ import results, span
+from tests.faults.progress import Episode, Plan, Progress, figures, load, quantile, table
+from tests.faults.soak import Sample, Soak
+
+PLAN = Plan("orderbook", "default", 3, 7)
+CHECKS = ("end", "run", "readers", "clients", "events", "archive", "journal", "tape")
+
+
+def episodes(count: int) -> list[Episode]:
+    return [Episode(n, ("orderbook",), "random", n != 2, float(n), 100 * n, "run-1") for n in range(1, count + 1)]
+
+
+def test_slices_go_on_from_the_file(tmp_path: Path) -> None:
+    """What was saved is read back whole; another plan, or version, is refused with a sentence that says what to do."""
+    path = tmp_path / "sub" / "state.json"
+    progress = load(path, PLAN)
+    assert (progress.done, progress.directory) == (0, str(tmp_path / "sub" / "state"))
+    progress.episodes += episodes(2)
+    progress.slices, progress.readers = 1, {"feed ticks": 5}
+    progress.save(path)
+    assert load(path, PLAN) == progress
+    assert [one.name for one in path.parent.iterdir()] == ["state.json"]
+    with pytest.raises(ValueError, match=r"is of Plan\(target='orderbook'.*give another --state"):
+        load(path, Plan("engine", "default", 3, 7))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 0}))
+    with pytest.raises(ValueError, match="another version"):
+        load(path, PLAN)
+
+
+def test_figures_and_table_say_what_was_found(tmp_path: Path) -> None:
+    """A campaign is sound where no check has a problem; the table has a row for each that is over, and what differs."""
+    progress = Progress(PLAN, str(tmp_path), episodes(3), slices=2, wall_s=60.04)
+    sound = figures(progress, {"acknowledged": 1234}, {name: [] for name in CHECKS})
+    assert sound["sound"] and sound["windows"] == 300
+    assert sound["moments"] == {"random": 2, "random (missed)": 1}
+    assert sound["recovered_s"] == {"median": 2.0, "p90": 3.0, "longest": 3.0}
+    broken = figures(progress, {}, {**{name: [] for name in CHECKS}, "clients": ["a", "b"], "tape": ["c"]})
+    assert not broken["sound"]
+    lines = table([sound, broken]).splitlines()
+    assert "| 3 | random 2, random (missed) 1 | 2.00 |" in lines[2]
+    assert lines[2].endswith("| 300 | 1,234 | sound | sound | equal | equal | equal |")
+    assert lines[3].endswith("| 300 | 0 | 2 problems | sound | equal | equal | differs |")
+    progress.result = sound
+    progress.save(tmp_path / "over.json")
+    Progress(PLAN, "").save(tmp_path / "begun.json")
+    assert results(tmp_path) == [sound]
+
+
+def test_command_refuses_nonsense(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Spans have a unit; one state file is of one campaign, and another plan's file is refused."""
+    assert [span(text) for text in ("90s", "1.5m", "1h")] == [90.0, 90.0, 3600.0]
+    for text in ("90", "h", "-1h", "1 h"):
+        with pytest.raises(argparse.ArgumentTypeError, match="write 90s, 45m or 1h"):
+            span(text)
+    Progress(PLAN, "").save(tmp_path / "state.json")
+    state = ["--state", str(tmp_path / "state.json")]
+    for flags, words in (
+        (["--kills", "0"], "give at least 1"),
+        (["--target", "all", *state], "of one campaign"),
+        (["--target", "edge", *state], "give another --state"),
+    ):
+        with pytest.raises(SystemExit):
+            campaign(flags)
+        assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("service", "kinds"),
+    [
+        ("orderbook", ["random", "snapshot", "random", "recovery", "random"]),
+        ("archiver", ["random", "rotation", "random", "recovery", "random"]),
+        ("edge", ["random", "recovery", "random", "recovery", "random"]),
+    ],
+)
+def test_five_kills_have_all_moments_of_the_service(service: str, kinds: list[str]) -> None:
+    """Each second one is random; between, the special ones come in turn for ever."""
+    assert [moments.plan(number, service) for number in range(1, 6)] == kinds
+    assert [moments.plan(number, service) for number in range(5, 9)] == kinds[:4]
+
+
+@pytest.mark.parametrize(("share", "value"), [(0.0, 1.0), (0.5, 50.0), (0.9, 90.0), (0.99, 99.0), (1.0, 100.0)])
+def test_quantile_is_a_value_that_was_seen(share: float, value: float) -> None:
+    """Of 1 to 100 it is the value below or at which that share of them is."""
+    assert quantile([float(number) for number in range(100, 0, -1)], share) == value
+    assert quantile([], share) == 0.0
+
+
+def flat(count: int = 20, **changed: float) -> Soak:
+    """A run in which nothing grows but what `changed` says, by how much in all."""
+    memory, handles = changed.get("memory", 0.0) / count, changed.get("handles", 0.0) / count
+    samples = [Sample(100 + memory * n, round(30 + handles * n)) for n in range(count)]
+    return Soak({"edge": samples}, lags_s=[0.0] * 100, slips=int(changed.get("slips", 0)))
+
+
+def test_flat_is_what_the_rule_says() -> None:
+    """Small growth, and growth in the warming up alone, are flat; more memory, handles, lag or a slip are told."""
+    assert soak.check(flat()) == soak.check(flat(memory=15, handles=2)) == []
+    warming = flat()
+    warming.samples["edge"][:4] = [Sample(10.0 * n, n) for n in range(4)]
+    warming.lags_s[:20] = [9.0] * 20
+    assert soak.check(warming) == []
+    late = flat()
+    late.lags_s[-2:] = [0.5, 0.5]
+    cases = {
+        "edge: memory grew from": flat(memory=60),
+        "edge: file handles grew from": flat(handles=20),
+        "0.50 s late": late,
+        "gave up time 1 times": flat(slips=1),
+    }
+    for sentence, case in cases.items():
+        (problem,) = soak.check(case)
+        assert sentence in problem
+    result = soak.figures(flat(), 2.0, 20.0, 80.0)
+    assert result["problems"] == [] and "| edge | 100.0, 100.0 | 30, 30 |" in soak.table(result)

@@ -1,0 +1,197 @@
+"""A book that comes back knows which clients stood for their orders: it waits for them, and cancels in the end."""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+
+import grpc
+import pytest
+
+from marksim.core.errors import Exhausted
+from marksim.orderbook import presence
+from marksim.orderbook.notes import DamagedNote
+from marksim.v1 import orderbook_pb2 as pb
+from tests.orderbook.market import WAIT_S, Market, answered, refused
+from tests.orderbook.test_presence import GONE, RESTS, lose, ordered, standing, state, waited_for
+
+KEY = "presence/alice"
+FULL = Exhausted("the disk is full", reason="JOURNAL_FULL")
+
+
+@pytest.fixture(autouse=True)
+def notebook(market: Market, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """What the journal holds of presence; the second look comes long after the test."""
+    monkeypatch.setattr(presence, "SECOND_LOOK_S", 60.0)
+    notes: dict[str, bytes] = {}
+
+    def put_note(key: str, value: bytes | None) -> None:
+        notes.pop(key, None)
+        if value is not None:
+            notes[key] = value
+
+    market.service.servicer.presence.put_note = put_note
+    return notes
+
+
+async def until(told: Callable[[], bool]) -> None:
+    """Wait for something that nobody announces."""
+    async with asyncio.timeout(WAIT_S):
+        while not told():
+            await asyncio.sleep(0.001)
+
+
+async def test_only_those_who_asked_are_noted(market: Market, notebook: dict[str, bytes]) -> None:
+    """With the longest grace of their streams: nobody knows which will be the last."""
+    await standing(market, cancel_on_disconnect=False, account="bob")
+    first = await standing(market, cancel_grace_ms=20_000)
+    await standing(market, cancel_grace_ms=5_000)
+    assert notebook == {KEY: b'{"version": 1, "grace_ms": 20000}'}
+    first.cancel()
+    await until(lambda: market.service.servicer.streams["executions"] == 2)
+    await standing(market)
+    assert notebook == {KEY: b'{"version": 1, "grace_ms": 5000}'} == market.service.servicer.presence.notes
+
+
+async def test_the_note_goes_when_nothing_is_left_to_cancel(
+    market: Market, notebook: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not before the window that cancels: a crash before it must not leave the orders to nobody."""
+    monkeypatch.setattr(presence, "SECOND_LOOK_S", 0.01)
+    engine = await market.engine()
+    await ordered(market, engine, 0)
+    await lose(market, await standing(market))
+    await waited_for(market, 0)
+    assert KEY in notebook
+    await engine.window(1)
+    assert await state(market) == GONE and notebook == {}
+    (await standing(market)).cancel()
+    await until(lambda: not notebook)
+
+
+async def test_who_stays_away_loses_its_orders(
+    market: Market, notebook: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of others stay."""
+    monkeypatch.setattr(presence, "BACK_S", 0.01)
+    engine = await market.engine()
+    await ordered(market, engine, 0)
+    await ordered(market, engine, 1, account="bob")
+    notebook[KEY] = b'{"version": 1, "grace_ms": 0}'
+    market.service.servicer.presence.restore(notebook.items())
+    await market.queued(1)
+    await engine.window(2)
+    assert (await state(market), await state(market, account="bob")) == (GONE, RESTS) and notebook == {}
+
+
+async def test_who_comes_back_keeps_its_orders(market: Market, notebook: dict[str, bytes]) -> None:
+    """And is waited for as long as it asked, but ten seconds at least, since a book takes a while to be found again."""
+    engine = await market.engine()
+    await ordered(market, engine, 0)
+    notebook |= {KEY: b'{"version": 1, "grace_ms": 60000}', "presence/bob": b'{"version": 1, "grace_ms": 1}'}
+    served, now = market.service.servicer.presence, asyncio.get_running_loop().time()
+    served.restore(notebook.items())
+    waits = {account: round(timer.when() - now) for account, timer in served._waiting.items()}
+    assert waits == {"alice": 60, "bob": 10}
+    again = await standing(market)
+    assert served._waiting.keys() == {"bob"} and notebook[KEY] == b'{"version": 1, "grace_ms": 0}'
+    await engine.window(1)
+    assert await state(market) == RESTS
+    await lose(market, again)
+    await engine.window(2)
+    assert await state(market) == GONE
+
+
+async def test_who_was_there_before_the_notes_were_read_is_not_waited_for(market: Market) -> None:
+    """Its stream stands for it already."""
+    await standing(market)
+    served = market.service.servicer.presence
+    served.restore([(KEY, b'{"version": 1, "grace_ms": 0}')])
+    assert not served._waiting and served._streams.keys() == {"alice"}
+
+
+async def test_a_regular_end_leaves_the_notes(market: Market, notebook: dict[str, bytes]) -> None:
+    """The book's clients are not gone: it is, and will wait for them when it comes back."""
+    call = await standing(market, cancel_grace_ms=1_000)
+    market.service.tape.end()
+    async with asyncio.timeout(WAIT_S):
+        while await call.read() is not grpc.aio.EOF:
+            pass
+        await market.service.servicer.streams_ended.wait()
+    assert notebook == {KEY: b'{"version": 1, "grace_ms": 1000}'}
+
+
+async def test_a_stream_that_cannot_be_noted_is_refused(market: Market) -> None:
+    """It would stand for nothing after a crash; its client is told, and nothing is left of it."""
+    served = market.service.servicer.presence
+
+    def full(_key: str, _value: bytes | None) -> None:
+        raise FULL
+
+    served.put_note = full
+    call = market.stub.StreamExecutions(pb.StreamExecutionsRequest(account="alice", cancel_on_disconnect=True))
+    assert (await refused(call.read()))[:2] == (grpc.StatusCode.RESOURCE_EXHAUSTED, "JOURNAL_FULL")
+    assert not served._streams and not served.notes and not served._waiting
+
+
+async def test_a_note_that_cannot_be_taken_away_is_tried_again(
+    market: Market, notebook: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a client that left long ago would lose orders when the book comes back."""
+    monkeypatch.setattr(presence, "SECOND_LOOK_S", 0.01)
+    monkeypatch.setattr(presence, "AGAIN_S", 0.01)
+    served, tries = market.service.servicer.presence, list[str]()
+    put_note = served.put_note
+
+    def full_twice(key: str, value: bytes | None) -> None:
+        tries.append(key)
+        if len(tries) < 3:
+            raise FULL
+        put_note(key, value)
+
+    call = await standing(market)
+    served.put_note = full_twice
+    call.cancel()
+    await until(lambda: not notebook)
+    assert tries == [KEY] * 3 and not served.notes
+
+
+async def test_a_new_run_has_nothing_left_to_cancel(
+    market: Market, notebook: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command that waited for a window goes with its run, and with it the note."""
+    monkeypatch.setattr(presence, "SECOND_LOOK_S", 0.01)
+    engine = await market.engine()
+    await ordered(market, engine, 0)
+    await lose(market, await standing(market))
+    await waited_for(market, 0)
+    assert notebook
+    await market.engine(run=str(uuid.uuid4()), term=2)
+    await until(lambda: not notebook)
+
+
+@pytest.mark.parametrize(
+    ("key", "data", "problem"),
+    [
+        (KEY, b"{", "damaged"),
+        (KEY, b"[]", "damaged"),
+        (KEY, b'{"grace_ms": 0}', "damaged"),
+        (KEY, b'{"version": 2, "grace_ms": 0}', "version 2"),
+        (KEY, b'{"version": 1}', "None"),
+        (KEY, b'{"version": 1, "grace_ms": -1}', "-1"),
+        (KEY, b'{"version": 1, "grace_ms": 60001}', "60001"),
+        ("outside/version", b'{"version": 1, "grace_ms": 0}', "presence"),
+    ],
+)
+async def test_a_damaged_note_is_named(market: Market, key: str, data: bytes, problem: str) -> None:
+    """And nobody is waited for on its word."""
+    served = market.service.servicer.presence
+    with pytest.raises(DamagedNote) as raised:
+        served.restore([("presence/bob", b'{"version": 1, "grace_ms": 0}'), (key, data)])
+    assert key in raised.value.message and problem in raised.value.message and not served._waiting
+
+
+async def test_the_answer_of_a_stream_comes_after_its_note(market: Market, notebook: dict[str, bytes]) -> None:
+    """From its first response on a client relies on it."""
+    call = market.stub.StreamExecutions(pb.StreamExecutionsRequest(account="alice", cancel_on_disconnect=True))
+    await answered(call.read())
+    assert KEY in notebook
