@@ -96,6 +96,8 @@ class Market:
     server: grpc.aio.Server
     port: int
     stub: Any
+    running: "asyncio.Task[None] | None" = None
+    """The service's own work, where a test lets it do that."""
     run: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property

@@ -17,7 +17,7 @@ async def recorded(folder: Path, *, in_order: bool = True, **settings: Any) -> A
     async with served(**settings) as market:
         lifecycle = Lifecycle(service="orderbook", grace_s=1.0)
         service = market.service
-        running = asyncio.create_task(service.run(lifecycle))
+        market.running = running = asyncio.create_task(service.run(lifecycle))
         async with asyncio.timeout(30):
             while service.servicer.recovering or service.sequencer.recorder is None:
                 if running.done():

@@ -349,7 +349,7 @@ async def test_at_a_clean_stop_what_is_not_synced_yet_is_told_first(tmp_path: Pa
 
 
 async def test_a_sync_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The status says it, waiting orders are told, and nothing more is taken; a start goes on with what the disk has."""
+    """The status says it, waiting orders are told, and the service ends; a start goes on with what the disk has."""
     fail, sync = [False], Syncer._sync
 
     def failing(self: Syncer) -> None:
@@ -371,6 +371,10 @@ async def test_a_sync_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.Mon
         assert (await refused(market.submit("another")))[1] == "JOURNAL_FULL"
         await engine.send(window(4, *rows(4)))
         assert "the disk is gone" in (await engine.answer()).held.reason
+        assert market.running is not None
+        with pytest.raises(Damaged, match="the disk is gone.*goes on with what the disk has"):
+            async with asyncio.timeout(WAIT_S):
+                await market.running
         fail[0] = False
     async with recorded(tmp_path) as market:
         engine = await market.engine(run, term=2, instance="b")

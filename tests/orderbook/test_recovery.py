@@ -272,6 +272,18 @@ async def test_another_scenario_is_refused_unless_a_new_run_is_asked_for(
         assert (await described(market)).run == second, "the same text is the same start"
 
 
+async def test_another_bound_of_orders_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was rejected for want of room could rest now, and the windows would come out otherwise."""
+    async with recorded(tmp_path, max_orders=1_000) as market:
+        await market.engine()
+        run = market.run
+    with pytest.raises(SystemExit):
+        OrderBookService(settings_of(tmp_path))
+    assert "--max-orders 1000" in capsys.readouterr().err
+    async with recorded(tmp_path, max_orders=1_000) as market:
+        assert (await described(market)).run == run
+
+
 async def test_another_sharding_is_refused_with_the_command_that_moves_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

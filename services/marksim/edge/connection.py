@@ -106,7 +106,8 @@ class FeedConnection(ServerConnection):
         """Close, and abort the transport if the client has not let it close in time."""
         try:
             # The library's close waits for the write buffer to drain, which may be never.
-            await asyncio.wait_for(self.close(code, reason), self._limits.close_s)
+            async with asyncio.timeout(self._limits.close_s):
+                await self.close(code, reason)
         except TimeoutError:
             self.transport.abort()
 

@@ -209,7 +209,8 @@ class Shard:
         """Half-close the stream, so that the book knows the engine left on purpose, and end the channel."""
         if self._call is not None:
             try:
-                await asyncio.wait_for(self._call.done_writing(), 1)
+                async with asyncio.timeout(1):
+                    await self._call.done_writing()
             except (
                 grpc.aio.AioRpcError,
                 asyncio.InvalidStateError,

@@ -71,7 +71,7 @@ def open_replay(path: Path, begin: str = "", field: str = "--replay-from") -> Re
             first=first,
             last=last,
             keeps_output=all(part.keeps_output for part in session.parts),
-            max_orders=next((state.max_orders for state in states.values()), None),
+            max_orders=run.max_orders or next((state.max_orders for state in states.values()), None),
         )
 
 

@@ -123,6 +123,8 @@ def start_of(part: Part, max_orders: int | None) -> Start:
 
 def _bound_of(part: Part) -> int:
     """The bound of resting orders that the books were given, as far as anything says it."""
+    if part.run.max_orders:
+        return part.run.max_orders
     for window in part.snapshots():
         try:
             return part.state(window).max_orders

@@ -37,13 +37,13 @@ def open_recorder(settings: OrderBookSettings, listing: Listing, scenario_hash: 
         aside = set_aside(folder, run.run)
         log.warning("an older run is set aside", run=run.run, scenario=run.scenario, seed=run.seed, folder=str(aside))
         journal = Journal(folder, durability, limits)
-    if journal.run is not None and (why := _unlike(journal.run, listing, scenario_hash, folder)):
+    if journal.run is not None and (why := _unlike(journal.run, listing, scenario_hash, settings.max_orders, folder)):
         journal.close()
         raise NotNow(why, reason="OTHER_RUN")
     return Recorder(journal, settings.new_run, settings.snapshot_windows)
 
 
-def _unlike(run: RunRecord, listing: Listing, scenario_hash: str, folder: Path) -> str:
+def _unlike(run: RunRecord, listing: Listing, scenario_hash: str, max_orders: int, folder: Path) -> str:
     """Why this book cannot go on with a run; empty where it can."""
     symbols = tuple(instrument.symbol for instrument in listing.own)
     if run.scenario_hash != scenario_hash:
@@ -57,4 +57,7 @@ def _unlike(run: RunRecord, listing: Listing, scenario_hash: str, folder: Path) 
         is_ = f"shard {listing.shard} of {listing.shards} with {', '.join(symbols) or 'no symbol'}"
         move = f"marksim journal move {folder.parent} --shards {listing.shards}"
         return f"{folder} was written by {was}, and this is {is_}: move it by `{move}` first, or begin another by --new-run"
+    if run.max_orders not in (0, max_orders):
+        was = f"{folder} has run {run.run} with --max-orders {run.max_orders}, and this is --max-orders {max_orders}"
+        return f"{was}: what was rejected then could rest now; start with that to go on, or with --new-run to begin another"
     return ""

@@ -75,6 +75,8 @@ class Sequencer:
         """Done and not published: those of the time between two syncs, and at most UNSYNCED_BYTES."""
         self._unsynced_bytes = 0
         self._publishing: asyncio.Task[None] | None = None
+        self.failed = asyncio.Event()
+        """Set where nothing can be kept any more by this process: only another one sees what the disk really has."""
         self.noted: Callable[[], Mapping[str, bytes]] = dict
         """What is noted of clients that are there, whatever the run."""
         self.books = asyncio.Lock()
@@ -324,6 +326,7 @@ class Sequencer:
                 self.held = error.message
                 message = f"the journal cannot be synced ({error.message}): the order is known after a restart, or never was"
                 self.outside.end(Away(message, reason="JOURNAL_FAILED"))
+                self.failed.set()
                 return
             while self._unsynced and self._unsynced[0][0] <= synced:
                 window, frames, size = self._unsynced.popleft()
@@ -487,6 +490,7 @@ class Sequencer:
             shard=self.listing.shard,
             shards=self.listing.shards,
             symbols=tuple(self.instruments),
+            max_orders=self.limits.max_orders,
         )
 
 

@@ -3,12 +3,13 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from typing import Final, NoReturn
 
 import grpc.aio
 from prometheus_client import REGISTRY
 
-from marksim.core.errors import InvalidInput, MarksimError
+from marksim.core.errors import Damaged, InvalidInput, MarksimError
 from marksim.core.warm import BOOK
 from marksim.journal.replaying import Replay, open_replay
 from marksim.orderbook.confirmations import Confirmations
@@ -34,6 +35,7 @@ from marksim.scenario import load_scenario
 from marksim.v1 import orderbook_pb2, orderbook_pb2_grpc
 
 NAME: Final = orderbook_pb2.DESCRIPTOR.services_by_name["OrderBookService"].full_name
+TOLD_S: Final = 0.5
 DRAIN_SHARE: Final = 0.85
 """Of the grace: what readers get to take the last frames, and named ones to confirm the last window."""
 
@@ -108,7 +110,7 @@ class OrderBookService:
             log.info("ready", shard=shard, symbols=list(self.tape.symbols), scenario_hash=self.sequencer.scenario_hash)
             if not self.tape.symbols:
                 log.warning("no symbol falls to this shard: it takes empty windows; --shards and --assign decide")
-            await lifecycle.draining.wait()
+            await self._until_told(lifecycle)
             await self.drain(lifecycle.grace_s)
         finally:
             self.tape.end()
@@ -117,7 +119,23 @@ class OrderBookService:
                 confirming.cancel()
                 await asyncio.gather(confirming, return_exceptions=True)
             if self.sequencer.recorder is not None:
-                await self.sequencer.recorder.close()
+                with suppress(Damaged) if self.sequencer.failed.is_set() else nullcontext():
+                    # That it failed is said already, and what it says now would hide that.
+                    await self.sequencer.recorder.close()
+
+    async def _until_told(self, lifecycle: Lifecycle) -> None:
+        """Wait for the signal to end. Raises Damaged where the journal has failed for good."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (lifecycle.draining, self.sequencer.failed)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if not lifecycle.draining.is_set():
+            # Callers that are told why get a moment for it.
+            await asyncio.sleep(TOLD_S)
+            self.servicer.trading.stop()
+            raise Damaged(f"{self.sequencer.held}; the next start goes on with what the disk has")
 
     async def _confirm(self, recorder: Recorder) -> None:
         """Keep what named readers confirm, until cancelled; then the last of it."""

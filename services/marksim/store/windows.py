@@ -21,6 +21,8 @@ class RunRecord:
     shard: int
     shards: int
     symbols: tuple[str, ...]
+    max_orders: int = 0
+    """Most resting orders of a symbol; 0 where that was not noted."""
 
     def end_ns(self, window: int) -> int:
         """Simulated time at which a window ends; before the first, the start."""

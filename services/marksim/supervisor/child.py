@@ -106,7 +106,8 @@ class Child:
                 self.restarts += 1
                 self._notice(f"{self.spec.name} ended ({ending(code)}); starting it again in {wait_s:g} s")
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._ending.wait(), wait_s)
+                    async with asyncio.timeout(wait_s):
+                        await self._ending.wait()
         finally:
             self._done.set()
 
@@ -119,7 +120,8 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), grace_s)
+            async with asyncio.timeout(grace_s):
+                await process.wait()
         except TimeoutError:
             self._notice(f"{self.spec.name} did not end within {grace_s:g} s; killing it")
             self.kill()
