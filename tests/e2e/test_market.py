@@ -168,6 +168,8 @@ async def test_a_market_that_ended_in_order_leaves_no_gap(tmp_path: Path) -> Non
             assert "error" not in market.output.lower(), market.output
     assert len(runs) == 1
     assert list(archive.glob("gaps/**/*.parquet")) == []
-    query = f"SELECT count(*), count(DISTINCT tick_number), max(tick_number) FROM read_parquet('{archive}/ticks/**/*.parquet')"
+    query = (
+        f"SELECT count(*), count(DISTINCT tick_number), max(tick_number) FROM read_parquet('{archive}/ticks/**/*.parquet')"
+    )
     rows, distinct, last = duckdb.connect().execute(query).fetchall()[0]
     assert rows == distinct == last
