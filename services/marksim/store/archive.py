@@ -35,6 +35,7 @@ import pyarrow as pa
 from marksim.codec import decimal_text
 from marksim.core.errors import NotNow
 from marksim.core.types import Instrument
+from marksim.store.files import sync_directory
 from marksim.store.lock import take
 from marksim.store.parquet import (
     DERIVED,
@@ -186,7 +187,7 @@ class Archive:
                 hidden.replace(path)
                 directories.add(path.parent)
         for directory in directories:
-            _sync_directory(directory)
+            sync_directory(directory)
         self._unsettled = False
 
     def close(self) -> None:
@@ -280,7 +281,7 @@ class Archive:
     def _commit(self, entry: Mapping[str, Any]) -> None:
         path = self._log / f"{entry['number']:012d}.json"
         for directory in {(self._root / file["path"]).parent for file in entry["files"]}:
-            _sync_directory(directory)
+            sync_directory(directory)
         hidden = _hidden(path, entry["number"])
         try:
             with hidden.open("w", encoding="utf-8") as file:
@@ -334,14 +335,6 @@ def _remove_hidden(root: Path) -> None:
         for name in names:
             if name.startswith(".") and name.endswith(".tmp"):
                 Path(folder, name).unlink(missing_ok=True)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _parts(flush: Flush) -> Iterator[tuple[dict[str, Any], Rows, Instrument]]:
