@@ -1,6 +1,7 @@
 """What goes wrong while a window is kept: it is in the books once, and nobody is told of what is not kept."""
 
 import asyncio
+import math
 import random
 import threading
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 
 from marksim.core.errors import Damaged, JournalFull, MarksimError, NotNow
 from marksim.core.types import Side
-from marksim.orderbook import sequencing, trading
+from marksim.orderbook import recording, sequencing, trading
 from marksim.orderbook.recording import Recorder
 from marksim.store.journal import Journal
 from marksim.store.journal_disk import Syncer
@@ -474,3 +475,79 @@ async def test_at_its_cap_a_journal_waits_for_what_the_engine_saves(tmp_path: Pa
         engine = await market.engine(run, term=2, instance="b")
         assert engine.opened.last_window == number
         assert await shown(market) == shown_before
+
+
+async def test_a_window_is_kept_in_a_thread_where_the_event_loop_would_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After one that took long, while another thread writes, and one that is large; the others on the event loop."""
+    kept, append = [], Journal.append
+
+    def notes_thread(self: Journal, *arguments: Any) -> None:
+        kept.append(threading.current_thread() is threading.main_thread())
+        append(self, *arguments)
+
+    monkeypatch.setattr(Journal, "append", notes_thread)
+    monkeypatch.setattr(recording, "QUICK_S", math.inf)
+    async with recorded(tmp_path) as market:
+        engine = await market.engine()
+        await trade(engine, [0])
+        monkeypatch.setattr(recording, "QUICK_S", 0.0)
+        await trade(engine, [1, 2])
+        monkeypatch.setattr(recording, "QUICK_S", math.inf)
+        await trade(engine, [3, 4])
+        assert kept == [True, True, False, False, True]
+        writing = recorder_of(market).journal._writing
+        with writing:
+            await engine.send(window(5, *rows(5)))
+            async with asyncio.timeout(WAIT_S):
+                while len(kept) < 6:
+                    await asyncio.sleep(0.001)
+        assert (await engine.answer()).result.window == 5
+        monkeypatch.setattr(sequencing, "ASIDE_COMMANDS", 1)
+        await trade(engine, [6])
+        assert kept[5:] == [False, False]
+
+
+async def test_with_durability_disk_windows_are_kept_in_a_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write to a file that is being synced may wait for the disk."""
+    kept, append = [], Journal.append
+
+    def notes_thread(self: Journal, *arguments: Any) -> None:
+        kept.append(threading.current_thread() is threading.main_thread())
+        append(self, *arguments)
+
+    async with recorded(tmp_path, durability="disk") as market:
+        engine = await market.engine()
+        monkeypatch.setattr(Journal, "append", notes_thread)
+        await trade(engine, range(3))
+        assert kept == [False] * 3
+
+
+async def test_a_window_that_could_not_be_kept_is_tried_again_in_a_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program that holds the journal is waited for: readers and orders are answered meanwhile."""
+    refusing, tried, append = [True], [], Journal.append
+
+    def refuses(self: Journal, *arguments: Any) -> None:
+        tried.append(threading.current_thread() is threading.main_thread())
+        if refusing[0]:
+            raise JournalFull("no room here")
+        append(self, *arguments)
+
+    async with recorded(tmp_path) as market:
+        engine = await market.engine()
+        monkeypatch.setattr(Journal, "append", refuses)
+        monkeypatch.setattr(trading, "HELD_S", 0.01)
+        await engine.send(window(0, *rows(0)))
+        assert (await engine.answer()).HasField("held")
+        async with asyncio.timeout(WAIT_S):
+            while len(tried) < 3:
+                await asyncio.sleep(0.001)
+        refusing[0] = False
+        while (answer := await engine.answer()).HasField("held"):
+            pass
+        assert answer.result.window == 0
+        assert tried[0]
+        assert not any(tried[1:])

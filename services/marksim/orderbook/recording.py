@@ -1,7 +1,8 @@
 """What the order book keeps of its run: each window before it is answered, and now and then the books as they are.
 
-Windows are kept in one thread, in the order in which they are done: so none is there before the one before it, and the event
-loop goes on while a disk takes its time.
+A window is kept on the event loop where that takes microseconds: the trip to a thread and back takes several times as long. It
+is kept in a thread, and the event loop goes on, where a disk takes its time: where the last window took long or failed, with
+durability `disk`, and where a window is large or another thread writes just now.
 """
 
 import asyncio
@@ -22,6 +23,8 @@ from marksim.store.windows import RecordedWindow, RunRecord
 T = TypeVar("T")
 
 TRIM_EVERY_S: Final = 10.0
+QUICK_S: Final = 0.005
+"""A window that takes longer to be kept has the next one kept in the thread."""
 
 log = get_logger(__name__)
 
@@ -73,6 +76,8 @@ class Recorder:
         """Readers that came before the run."""
         self._is_full = self._crowded = False
         """Whether the journal is near its cap, with nothing more that may go; and a snapshot would change that."""
+        self._was_quick = True
+        """Whether the last window was kept in little time."""
         self._saving: asyncio.Future[None] | None = None
         self._trimming: asyncio.Future[None] | None = None
         self._trimmed_at = time.monotonic()
@@ -104,9 +109,23 @@ class Recorder:
         """Remember after which window the engine could go on."""
         await self.run(lambda: self.journal.set_saved(window))
 
-    def keep(self, window: RecordedWindow, notes: Mapping[str, bytes | None]) -> "asyncio.Future[None]":
-        """Begin to keep a window: it is, as surely as the durability says, with the result. Raises MarksimError."""
-        return asyncio.get_running_loop().run_in_executor(self._thread, self.journal.append, window, notes)
+    @property
+    def is_quick(self) -> bool:
+        """Whether it takes microseconds now to keep a window that is not large."""
+        return self._was_quick and not self.syncs and not self.journal.would_wait
+
+    def keep_at_once(self, window: RecordedWindow, notes: Mapping[str, bytes | None]) -> None:
+        """Keep a window: it is, as surely as the durability says, when this returns. Raises MarksimError."""
+        self._append(window, notes)
+
+    async def keep(self, window: RecordedWindow, notes: Mapping[str, bytes | None]) -> None:
+        """The same in the journal's thread."""
+        await self.run(lambda: self._append(window, notes))
+
+    def _append(self, window: RecordedWindow, notes: Mapping[str, bytes | None]) -> None:
+        began, self._was_quick = time.monotonic(), False
+        self.journal.append(window, notes)
+        self._was_quick = time.monotonic() - began < QUICK_S
 
     def confirmed(self) -> dict[str, tuple[str, int]]:
         """Run and window that each named reader confirmed last, as far as the journal knows."""

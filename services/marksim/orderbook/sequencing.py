@@ -227,46 +227,65 @@ class Sequencer:
             if message.window != self.last_window + 1:
                 return await self._again(run, message.window, digest)
             input_ = self._seal(message, self._decode(message, run), run)
-            aside = input_.size >= ASIDE_COMMANDS or self.shard.may_be_long(input_.end_ns)
-            if self.recorder is None and not aside:
-                return self._conclude(DoneWindow(input_, digest, tapes, self.shard.apply(*input_.parts)))
-            return await _finished(self._do(input_, digest, tapes, aside))
+            if input_.size >= ASIDE_COMMANDS or self.shard.may_be_long(input_.end_ns):
+                return await _finished(self._do_aside(input_, digest, tapes))
+            done = DoneWindow(input_, digest, tapes, self.shard.apply(*input_.parts))
+            if self.recorder is None:
+                return self._conclude(done)
+            if self.recorder.is_quick:
+                return self._keep_at_once(self.recorder, done)
+            return await _finished(self._keep(done))
 
-    async def _do(self, input_: WindowInput, digest: bytes, tapes: bool, aside: bool) -> pb.TradeResponse:
-        """Apply a window, in a thread where it is large, and keep it."""
-        parts = input_.parts
-        done = await asyncio.to_thread(self.shard.apply, *parts) if aside else self.shard.apply(*parts)
-        return await self._keep(DoneWindow(input_, digest, tapes, done))
+    async def _do_aside(self, input_: WindowInput, digest: bytes, tapes: bool) -> pb.TradeResponse:
+        """Apply a window in a thread, and keep it."""
+        done = DoneWindow(input_, digest, tapes, await asyncio.to_thread(self.shard.apply, *input_.parts))
+        return self._conclude(done) if self.recorder is None else await self._keep(done)
+
+    def _keep_at_once(self, recorder: Recorder, done: DoneWindow) -> pb.TradeResponse:
+        """Keep a window that is done, without leaving the event loop."""
+        self._close(done)
+        try:
+            recorder.keep_at_once(done.recorded, done.notes)
+        except MarksimError as error:
+            return self._hold(recorder, done, error)
+        return self._kept(done)
 
     async def _keep(self, done: DoneWindow) -> pb.TradeResponse:
         """Keep a window that is done, and tell what it did; where it cannot be kept, it waits, and the market with it."""
-        if self.recorder is None:
-            return self._conclude(done)
+        recorder = self.recorder
+        assert recorder is not None, "there is something to keep it in"
         if self._unkept is not done:
-            self._settle(done)
-            done.notes = self.outside.changes()
-            # Whatever goes wrong from here on: it is in the books, and is not applied when it comes again.
-            self._unkept = done
-        keeping = self.recorder.keep(done.recorded, done.notes)
-        # Encoded while it is packed, compressed and written; nobody sees it before that is done.
-        _ = done.response
+            self._close(done)
         try:
-            await keeping
+            await recorder.keep(done.recorded, done.notes)
         except MarksimError as error:
-            # Full, damaged, or in the hands of another program: as long as it is, the market waits.
-            if not self.held:
-                log.error("windows are held", window=done.input.window, reason=error.message)
-            self.held = error.message
-            # There may be something to drop by now, and nobody else would: no window goes on.
-            self.recorder.tidy(at_once=True)
-            return pb.TradeResponse(held=pb.Held(reason=self.held))
-        if self.held:
-            log.info("windows go on", window=done.input.window)
-        self._unkept, self.held = None, ""
-        response = self._conclude(done)
+            return self._hold(recorder, done, error)
+        response = self._kept(done)
         if self._unsynced_bytes > UNSYNCED_BYTES:
             await self.published()
         return response
+
+    def _close(self, done: DoneWindow) -> None:
+        """A window is in the books: whatever goes wrong from here on, it is not applied when it comes again."""
+        self._settle(done)
+        done.notes = self.outside.changes()
+        self._unkept = done
+
+    def _hold(self, recorder: Recorder, done: DoneWindow, error: MarksimError) -> pb.TradeResponse:
+        """The journal is full, damaged, or in the hands of another program: as long as it is, the market waits."""
+        if not self.held:
+            log.error("windows are held", window=done.input.window, reason=error.message)
+        self.held = error.message
+        # There may be something to drop by now, and nobody else would: no window goes on.
+        recorder.tidy(at_once=True)
+        return pb.TradeResponse(held=pb.Held(reason=self.held))
+
+    def _kept(self, done: DoneWindow) -> pb.TradeResponse:
+        """A window cannot be lost any more."""
+        if self.held:
+            log.info("windows go on", window=done.input.window)
+        self._unkept, self.held = None, ""
+        return self._conclude(done)
 
     def _seal(self, message: pb.WindowCommands, commands: dict[str, Records], run: RunFacts) -> WindowInput:
         """What waits outside belongs to this window from now on."""

@@ -166,6 +166,11 @@ class Journal:
         """Pack and compress a window: most of the work, by any thread. Raises ValueError for what is none of this run."""
         return self._codec.prepare(window)
 
+    @property
+    def would_wait(self) -> bool:
+        """Whether `commit` would wait now: for another thread that writes, or for room in the log."""
+        return self._writing.locked() or not self._log.has_room
+
     def append(self, window: RecordedWindow, notes: Notes = _NO_NOTES) -> None:
         """`prepare` and `commit`."""
         self.commit(self.prepare(window), notes)

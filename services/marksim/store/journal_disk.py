@@ -55,15 +55,20 @@ class LogKeeper:
         if self._written >= self._begin:
             self._wanted.set()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the log is below its bound."""
+        return self._written < self._bound
+
     def wait_for_room(self) -> None:
         """Return at once unless the log is at its bound; the caller does not hold the writer's lock. Raises why not."""
         if self._lost is not None:
             raise self._lost
-        if self._written < self._bound:
+        if self.has_room:
             return
         self._wanted.set()
         with self._changed:
-            if not self._changed.wait_for(lambda: self._written < self._bound or self._closing, WAIT_S):
+            if not self._changed.wait_for(lambda: self.has_room or self._closing, WAIT_S):
                 raise self.failed or JournalFull(
                     f"{log_of(self._path)} is at its bound of {self._bound // MIB} MiB, and cannot be emptied: "
                     "another program has been reading from it all the time"
