@@ -1,6 +1,6 @@
 """What the order book keeps of its run: each window before it is answered, and now and then the books as they are.
 
-A window is kept on the event loop where that takes microseconds: the trip to a thread and back takes several times as long. It
+A window is kept on the event loop where that takes microseconds: a trip to a thread and back takes several times as long. It
 is kept in a thread, and the event loop goes on, where a disk takes its time: where the last window took long or failed, with
 durability `disk`, and where a window is large or another thread writes just now.
 """
