@@ -140,13 +140,14 @@ class Campaign:
             return await self._fail_network(market, number)
         services = tuple(self._random.sample(KILLED, 2)) if target == "two" else (target,)
         kind = moments.plan(number, services[0])
+        killed: dict[str, int] = {}
         if kind == moments.RECOVERY:
             await moments.wait_for(moments.RANDOM, market, services, self._random)
-            market.kill(*services)
-        moment = await moments.wait_for(kind, market, services, self._random)
+            killed = market.kill(*services)
+        moment = await moments.wait_for(kind, market, services, self._random, killed)
         if kind == moments.RECOVERY and not moment.met:
             # It has not come back within its time: then there is nobody to kill, and the wait below says what is wrong.
-            pids: dict[str, int] = {}
+            pids = killed
         else:
             pids = market.kill(*services)
         status = await market.all_running(than=pids)

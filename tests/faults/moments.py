@@ -6,7 +6,7 @@ What is under way is seen from outside, by the files that come and go; nothing i
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,10 +45,12 @@ def plan(number: int, service: str) -> str:
     return RANDOM if number % 2 else kinds[(number // 2 - 1) % len(kinds)]
 
 
-async def wait_for(kind: str, market: Market, services: Sequence[str], randomness: random.Random) -> Moment:
-    """Return when it is time. The market runs; in a RECOVERY the services were killed just before."""
+async def wait_for(
+    kind: str, market: Market, services: Sequence[str], randomness: random.Random, killed: Mapping[str, int] | None = None
+) -> Moment:
+    """Return when it is time. The market runs; in a RECOVERY the services were `killed` just before: by name, their pids."""
     if kind == RECOVERY:
-        return Moment(kind, await _process(market, services, randomness))
+        return Moment(kind, await _process(market, services, randomness, killed or {}))
     await asyncio.sleep(randomness.uniform(0.0, LONGEST_S))
     if kind == RANDOM:
         return Moment(kind, met=True)
@@ -58,13 +60,18 @@ async def wait_for(kind: str, market: Market, services: Sequence[str], randomnes
     return Moment(kind, met)
 
 
-async def _process(market: Market, services: Sequence[str], randomness: random.Random) -> bool:
+async def _process(market: Market, services: Sequence[str], randomness: random.Random, killed: Mapping[str, int]) -> bool:
+    def are_there() -> bool:
+        # On a busy machine one that was killed is there for a moment more.
+        pids = {service: market.pid_of(service) for service in services}
+        return all(pid is not None and pid != killed.get(service) for service, pid in pids.items())
+
     deadline = time.monotonic() + WATCHED_S
     while time.monotonic() < deadline:
-        if all(market.pid_of(service) is not None for service in services):
+        if are_there():
             # The process is there; how far its recovery is, nobody knows.
             await asyncio.sleep(randomness.uniform(0.0, SOON_S))
-            return all(market.pid_of(service) is not None for service in services)
+            return are_there()
         await asyncio.sleep(LOOK_S)
     return False
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.faults import moments, soak
 from tests.faults.__main__ import main as campaign
 from tests.faults.__main__ import results, span
+from tests.faults.market import Market
 from tests.faults.progress import Episode, Plan, Progress, figures, load, quantile, table
 from tests.faults.soak import Sample, Soak
 
@@ -72,6 +74,27 @@ def test_command_refuses_nonsense(tmp_path: Path, capsys: pytest.CaptureFixture[
         with pytest.raises(SystemExit):
             campaign(flags)
         assert words in capsys.readouterr().err
+
+
+async def test_a_process_that_was_killed_is_not_taken_for_the_one_that_comes_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a busy machine it is still listed for a moment: then nobody recovers, and there is nobody to kill."""
+
+    class Returning(Market):
+        """The killed one is seen three times, then nobody is, then the next one."""
+
+        def __init__(self) -> None:
+            self.seen = [7, 7, 7, None]
+
+        def pid_of(self, service: str) -> int | None:
+            return self.seen.pop(0) if self.seen else 8
+
+    monkeypatch.setattr(moments, "SOON_S", 0.0)
+    market = Returning()
+    moment = await moments.wait_for(moments.RECOVERY, market, ["edge"], random.Random(1), {"edge": 7})
+    assert moment.met
+    assert not market.seen
 
 
 @pytest.mark.parametrize(
