@@ -76,7 +76,7 @@ def test_command_refuses_nonsense(tmp_path: Path, capsys: pytest.CaptureFixture[
         assert words in capsys.readouterr().err
 
 
-async def test_a_process_that_was_killed_is_not_taken_for_the_one_that_comes_after_it(
+async def test_a_process_that_was_killed_is_not_taken_for_the_next_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """On a busy machine it is still listed for a moment: then nobody recovers, and there is nobody to kill."""
