@@ -13,6 +13,7 @@ from marksim.core.errors import Damaged, InvalidInput, MarksimError, NotNow
 from marksim.core.feed.inputs import SymbolInputs
 from marksim.core.feed.rerun import NO_COMMANDS, Output, Rerun, first_difference
 from marksim.core.types import DEPTH, EXECUTION, NS_PER_MINUTE, QUOTE, TICK
+from marksim.journal.states import KIND, VERSION
 from marksim.orderbook.frames import kept_frames
 from marksim.orderbook.listing import Listing
 from marksim.orderbook.notes import PREFIX as NOTES
@@ -20,7 +21,7 @@ from marksim.orderbook.notes import PRESENT
 from marksim.orderbook.outside import Outside
 from marksim.orderbook.ring import Segment
 from marksim.orderbook.shard import Shard
-from marksim.orderbook.snapshot import KIND, VERSION, restore
+from marksim.orderbook.snapshot import restore
 from marksim.orderbook.window import Limits
 from marksim.runtime.logs import get_logger
 from marksim.store.journal import Block, JournalReader
