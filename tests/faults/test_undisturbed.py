@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from marksim.core.feed.tape import run_hash
-from marksim.core.sim.engine import AsyncTimeEngine
 from marksim.core.types import (
     COMMAND,
     DEPTH,
@@ -24,7 +23,7 @@ from marksim.core.types import (
 from marksim.core.warm import SIMULATION, compile_kernels
 from marksim.scenario import Scenario, load_scenario
 from marksim.store.windows import RecordedWindow, SymbolWindow
-from tests.faults.undisturbed import NOTHING, _SymbolBook, play
+from tests.faults.undisturbed import NOTHING, _SymbolBook, engine_of, play
 
 SYMBOL = "BTC/USD"
 LAST = 399
@@ -60,13 +59,7 @@ def outside(window: int, time_ns: int) -> Records:
 @pytest.fixture(scope="module")
 def session(scenario: Scenario) -> tuple[list[RecordedWindow], str]:
     """Windows as a journal has them, made apart from what is tested, and the tape hash at their end."""
-    engine = AsyncTimeEngine(
-        scenario.instruments(),
-        scenario.cast(),
-        seed=scenario.seed,
-        start_ns=scenario.start_ns,
-        lookahead_ns=scenario.lookahead_ns,
-    )
+    engine = engine_of(scenario)
     book, windows = _SymbolBook(scenario.instruments()[0], scenario.start_ns), []
     empty = {name: np.zeros(0, dtype) for name, dtype in (("executions", EXECUTION), ("quotes", QUOTE), ("depth", DEPTH))}
     for number in range(LAST + 1):

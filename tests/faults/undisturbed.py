@@ -58,18 +58,23 @@ class _SymbolBook:
         return SymbolOutcome(output.executions, tick)
 
 
-def play(scenario: Scenario, recorded: Iterable[RecordedWindow], last: int) -> Undisturbed:
-    """Play a scenario from its start up to and with window `last`, with the outside orders of the recorded windows.
-
-    These are all from window 0 to `last`, in order. ValueError where one has control, which is not played here.
-    """
-    engine = AsyncTimeEngine(
+def engine_of(scenario: Scenario) -> AsyncTimeEngine:
+    """All its agents at its start."""
+    return AsyncTimeEngine(
         scenario.instruments(),
         scenario.cast(),
         seed=scenario.seed,
         start_ns=scenario.start_ns,
         lookahead_ns=scenario.lookahead_ns,
     )
+
+
+def play(scenario: Scenario, recorded: Iterable[RecordedWindow], last: int) -> Undisturbed:
+    """Play a scenario from its start up to and with window `last`, with the outside orders of the recorded windows.
+
+    These are all from window 0 to `last`, in order. ValueError where one has control, which is not played here.
+    """
+    engine = engine_of(scenario)
     books = {instrument.symbol: _SymbolBook(instrument, scenario.start_ns) for instrument in scenario.instruments()}
     difference, window = "", 0
     try:

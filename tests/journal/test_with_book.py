@@ -10,9 +10,7 @@ from typer.testing import CliRunner, Result
 
 from marksim.codec import encode_columns
 from marksim.core.feed.tape import run_hash
-from marksim.journal import states
 from marksim.journal.command import app
-from marksim.orderbook import snapshot
 from marksim.orderbook.order_entry import OrderEntry
 from marksim.orderbook.service import OrderBookService
 from marksim.orderbook.settings import OrderBookSettings
@@ -174,8 +172,3 @@ def test_a_book_does_not_begin_in_a_directory_that_is_being_moved(
     with pytest.raises(SystemExit):
         OrderBookService(OrderBookSettings(scenario="two-symbols", journal=tmp_path))
     assert "`marksim journal move` was cut off" in capsys.readouterr().err
-
-
-def test_snapshots_are_those_of_the_order_book() -> None:
-    """Which neither may import from the other."""
-    assert (states.KIND, states.VERSION) == (snapshot.KIND, snapshot.VERSION)

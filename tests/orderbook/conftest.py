@@ -6,6 +6,7 @@ import pytest
 import pytest_asyncio
 
 from marksim.core.warm import BOOK, compile_kernels
+from marksim.orderbook import presence
 from tests.orderbook.market import Market, served
 
 
@@ -19,3 +20,9 @@ def compiled() -> None:
 async def market() -> AsyncIterator[Market]:
     async with served() as served_market:
         yield served_market
+
+
+@pytest.fixture
+def late_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Presence is looked at a second time long after the test."""
+    monkeypatch.setattr(presence, "SECOND_LOOK_S", 60.0)

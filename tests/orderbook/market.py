@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -142,9 +142,7 @@ class Market:
 
     async def queued(self, count: int) -> None:
         """Wait until so many outside commands wait for a window."""
-        async with asyncio.timeout(WAIT_S):
-            while self.service.sequencer.outside.queued != count:
-                await asyncio.sleep(0.001)
+        await until(lambda: self.service.sequencer.outside.queued == count)
 
     async def settled(self, *, paused: bool | None = None, connected: bool | None = None) -> None:
         """Wait until the service sees the engine paused or connected as said."""
@@ -172,6 +170,13 @@ def order_request(client_order_id: str = "one", **changed: Any) -> pb.SubmitOrde
 
 def name(client_order_id: str = "one") -> dict[str, Any]:
     return {"account": "alice", "symbol": SYMBOL, "client_order_id": client_order_id}
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for something that nobody announces."""
+    async with asyncio.timeout(WAIT_S):
+        while not condition():
+            await asyncio.sleep(0.001)
 
 
 async def answered(call: Any) -> Any:

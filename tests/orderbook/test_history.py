@@ -19,7 +19,7 @@ from marksim.orderbook.stream import TickReader
 from marksim.store.windows import RecordedWindow
 from marksim.v1 import orderbook_pb2 as pb
 from tests.orderbook.kept import Kept, keep
-from tests.orderbook.market import SYMBOL, WAIT_S, Market, error_info, limit, refused, served
+from tests.orderbook.market import SYMBOL, WAIT_S, Market, error_info, limit, refused, served, until
 from tests.orderbook.played import RUN, Played
 from tests.orderbook.test_stream import ALL, bid, fill_ring, frames, messages
 
@@ -392,13 +392,6 @@ async def test_a_client_that_is_gone_leaves_nothing_behind(market: Market) -> No
     assert kept.reads == AT_ONCE
     _, got = await frames(market, last, after_window=-1)
     assert len(got) == last + 1
-
-
-async def until(condition: Any) -> None:
-    """Wait until it holds."""
-    async with asyncio.timeout(WAIT_S):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def test_a_stream_that_is_behind_ends_with_the_last_window(market: Market) -> None:

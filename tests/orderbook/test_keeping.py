@@ -4,7 +4,7 @@ import asyncio
 import math
 import random
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,36 @@ from marksim.store.journal import Journal
 from marksim.store.journal_disk import Syncer
 from marksim.store.snapshots import newest_snapshots, snapshot_path
 from marksim.v1 import orderbook_pb2 as pb
-from tests.orderbook.market import WAIT_S, Market, limit, refused, window
+from tests.orderbook.market import WAIT_S, Market, limit, refused, until, window
 from tests.orderbook.recorded_market import recorded
 from tests.orderbook.test_recovery import described, frames, rows, shown, trade
+
+FULL = JournalFull("no room here")
+
+
+@dataclass
+class Appending:
+    """What becomes of windows that are to be kept."""
+
+    error: MarksimError | None = None
+    """With which the journal refuses them; None where it takes them."""
+    on_loop: list[bool] = field(default_factory=list)
+    """Of each try to keep one, whether it was on the event loop."""
+
+
+@pytest.fixture
+def appending(monkeypatch: pytest.MonkeyPatch) -> Appending:
+    """The journal takes all windows, until a test says otherwise."""
+    appending, append = Appending(), Journal.append
+
+    def watched(self: Journal, *arguments: Any) -> None:
+        appending.on_loop.append(threading.current_thread() is threading.main_thread())
+        if appending.error is not None:
+            raise appending.error
+        append(self, *arguments)
+
+    monkeypatch.setattr(Journal, "append", watched)
+    return appending
 
 
 def recorder_of(market: Market) -> Recorder:
@@ -32,16 +59,9 @@ def recorder_of(market: Market) -> Recorder:
 
 @pytest.mark.parametrize("error", [NotNow("another program holds it", reason="JOURNAL_HELD"), Damaged("no sync any more")])
 async def test_a_window_that_cannot_be_kept_is_never_applied_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: MarksimError
+    tmp_path: Path, appending: Appending, error: MarksimError
 ) -> None:
     """A journal that another program holds, or that is damaged, holds the window as a full one does: the same books."""
-    refusing, append = [True], Journal.append
-
-    def refuses(self: Journal, *arguments: Any) -> None:
-        if refusing[0]:
-            raise error
-        append(self, *arguments)
-
     async with recorded(tmp_path / "one") as market:
         engine = await market.engine()
         await trade(engine, range(6))
@@ -49,7 +69,7 @@ async def test_a_window_that_cannot_be_kept_is_never_applied_twice(
     async with recorded(tmp_path / "two") as market:
         engine, run = await market.engine(), market.run
         await trade(engine, range(4))
-        monkeypatch.setattr(Journal, "append", refuses)
+        appending.error = error
         await engine.send(window(4, *rows(4)))
         assert error.message in (await engine.answer()).held.reason
         assert error.message in (await described(market)).held
@@ -57,52 +77,37 @@ async def test_a_window_that_cannot_be_kept_is_never_applied_twice(
         engine.call.cancel()
         engine = await market.engine()
         assert engine.opened.last_window == 3
-        refusing[0] = False
+        appending.error = None
         await trade(engine, [4, 5])
         assert (await described(market)).held == ""
         assert [str(part).replace(run, "") for part in (await shown(market))[1:]] == [str(part) for part in expected[1:]]
 
 
-async def test_another_engine_comes_after_the_window_that_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_another_engine_comes_after_the_window_that_is_held(tmp_path: Path, appending: Appending) -> None:
     """It might have other orders for it. So it waits for room, and the window is the one of the engine that sent it."""
-    refusing, append = [True], Journal.append
-
-    def refuses(self: Journal, *arguments: Any) -> None:
-        if refusing[0]:
-            raise JournalFull("no room here")
-        append(self, *arguments)
-
     async with recorded(tmp_path) as market:
         engine = await market.engine()
         await trade(engine, range(3))
-        monkeypatch.setattr(Journal, "append", refuses)
+        appending.error = FULL
         await engine.send(window(3, *rows(3)))
         assert (await engine.answer()).HasField("held")
         engine.call.cancel()
         code, reason, _ = await (await market.knock(term=2, instance="b")).refusal()
         assert (code, reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "JOURNAL_FULL")
-        refusing[0] = False
+        appending.error = None
         engine = await market.engine(term=2, instance="b")
         assert engine.opened.last_window == 3
         assert (await engine.window(4, limit(80, Side.BUY, 90_000, 1))).window == 4
 
 
-async def test_while_windows_are_held_nobody_waits_for_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_while_windows_are_held_nobody_waits_for_a_note(tmp_path: Path, appending: Appending) -> None:
     """A client that wants its orders to end with it is told to come again; one whose note is there is let in."""
     standing = pb.StreamExecutionsRequest(account="alice", cancel_on_disconnect=True)
-    refusing, append = [False], Journal.append
-
-    def refuses(self: Journal, *arguments: Any) -> None:
-        if refusing[0]:
-            raise JournalFull("no room here")
-        append(self, *arguments)
-
-    monkeypatch.setattr(Journal, "append", refuses)
     async with recorded(tmp_path) as market:
         engine = await market.engine()
         known = market.stub.StreamExecutions(standing)
         await known.read()
-        refusing[0] = True
+        appending.error = FULL
         await engine.send(window(0, *rows(0)))
         assert (await engine.answer()).HasField("held")
         again = market.stub.StreamExecutions(standing)
@@ -110,33 +115,29 @@ async def test_while_windows_are_held_nobody_waits_for_a_note(tmp_path: Path, mo
         standing.account = "bob"
         new = market.stub.StreamExecutions(standing)
         assert (await refused(new.read()))[1] == "JOURNAL_FULL"
-        refusing[0] = False
+        appending.error = None
         while (await engine.answer()).HasField("held"):
             pass
         new = market.stub.StreamExecutions(standing)
         assert (await new.read()).run == market.run
 
 
-async def test_a_full_journal_is_tidied_while_the_market_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_journal_is_tidied_while_the_market_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, appending: Appending
+) -> None:
     """What makes room, such as a reader that confirms, is seen although no window goes on."""
     monkeypatch.setattr(trading, "HELD_S", 0.01)
-    room, append, trim = [True], Journal.append, Journal.trim
-
-    def refuses(self: Journal, *arguments: Any) -> None:
-        if not room[0]:
-            raise JournalFull("no room here")
-        append(self, *arguments)
+    trim = Journal.trim
 
     def makes_room(self: Journal, *arguments: Any) -> Any:
-        room[0] = True
+        appending.error = None
         return trim(self, *arguments)
 
     async with recorded(tmp_path) as market:
         engine = await market.engine()
         await trade(engine, range(3))
-        monkeypatch.setattr(Journal, "append", refuses)
         monkeypatch.setattr(Journal, "trim", makes_room)
-        room[0] = False
+        appending.error = FULL
         await engine.send(window(3, *rows(3)))
         assert (await engine.answer()).HasField("held")
         while (answer := await engine.answer()).HasField("held"):
@@ -162,9 +163,7 @@ async def test_an_engine_that_was_fenced_off_while_it_waited_does_nothing(tmp_pa
 
 async def until_waiting(market: Market, count: int) -> None:
     """Wait until so many wait for the books."""
-    async with asyncio.timeout(WAIT_S):
-        while sum(not one.done() for one in market.service.sequencer.books._waiters or ()) < count:
-            await asyncio.sleep(0.001)
+    await until(lambda: sum(not one.done() for one in market.service.sequencer.books._waiters or ()) >= count)
 
 
 async def test_an_engine_that_leaves_while_it_is_let_in_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,7 +309,7 @@ async def test_a_reader_that_never_confirmed_is_known_after_a_crash(tmp_path: Pa
     async with recorded(tmp_path) as market:
         early = market.stub.StreamTicks(pb.StreamTicksRequest(reader="early"))
         await early.read()
-        await asyncio.wait_for(written(market, 1), WAIT_S)
+        await until(lambda: recorder_of(market)._early)
         await trade(await market.engine(), range(2))
         late = market.stub.StreamTicks(pb.StreamTicksRequest(reader="late", after_window=-1))
         await late.read()
@@ -320,11 +319,6 @@ async def test_a_reader_that_never_confirmed_is_known_after_a_crash(tmp_path: Pa
         assert recorder_of(market).journal.readers() == {"early": -1, "late": -1}
         listed = (await market.stub.ListReaders(pb.ListReadersRequest())).readers
         assert [(reader.reader, reader.HasField("window")) for reader in listed] == [("early", False), ("late", False)]
-
-
-async def written(market: Market, early: int) -> None:
-    while len(recorder_of(market)._early) < early:
-        await asyncio.sleep(0.001)
 
 
 async def test_at_a_clean_stop_what_is_not_synced_yet_is_told_first(tmp_path: Path) -> None:
@@ -396,10 +390,9 @@ async def test_what_waits_for_a_sync_is_bounded(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setattr(Syncer, "_sync", slow)
         for number in range(40):
             await engine.send(window(number, *rows(number)))
-        async with asyncio.timeout(WAIT_S):
-            while not market.service.sequencer.books.locked() or market.service.sequencer._unsynced_bytes <= 2_000:
-                await asyncio.sleep(0.001)
-        assert market.service.sequencer.last_window < 39
+        sequencer = market.service.sequencer
+        await until(lambda: sequencer.books.locked() and sequencer._unsynced_bytes > 2_000)
+        assert sequencer.last_window < 39
         go.set()
         for number in range(40):
             assert (await engine.answer()).result.window == number
@@ -478,16 +471,9 @@ async def test_at_its_cap_a_journal_waits_for_what_the_engine_saves(tmp_path: Pa
 
 
 async def test_a_window_is_kept_in_a_thread_where_the_event_loop_would_wait(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, appending: Appending
 ) -> None:
     """After one that took long, while another thread writes, and one that is large; the others on the event loop."""
-    kept, append = [], Journal.append
-
-    def notes_thread(self: Journal, *arguments: Any) -> None:
-        kept.append(threading.current_thread() is threading.main_thread())
-        append(self, *arguments)
-
-    monkeypatch.setattr(Journal, "append", notes_thread)
     monkeypatch.setattr(recording, "QUICK_S", math.inf)
     async with recorded(tmp_path) as market:
         engine = await market.engine()
@@ -496,58 +482,39 @@ async def test_a_window_is_kept_in_a_thread_where_the_event_loop_would_wait(
         await trade(engine, [1, 2])
         monkeypatch.setattr(recording, "QUICK_S", math.inf)
         await trade(engine, [3, 4])
-        assert kept == [True, True, False, False, True]
+        assert appending.on_loop == [True, True, False, False, True]
         writing = recorder_of(market).journal._writing
         with writing:
             await engine.send(window(5, *rows(5)))
-            async with asyncio.timeout(WAIT_S):
-                while len(kept) < 6:
-                    await asyncio.sleep(0.001)
+            await until(lambda: len(appending.on_loop) == 6)
         assert (await engine.answer()).result.window == 5
         monkeypatch.setattr(sequencing, "ASIDE_COMMANDS", 1)
         await trade(engine, [6])
-        assert kept[5:] == [False, False]
+        assert appending.on_loop[5:] == [False, False]
 
 
-async def test_with_durability_disk_windows_are_kept_in_a_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_with_durability_disk_windows_are_kept_in_a_thread(tmp_path: Path, appending: Appending) -> None:
     """A write to a file that is being synced may wait for the disk."""
-    kept, append = [], Journal.append
-
-    def notes_thread(self: Journal, *arguments: Any) -> None:
-        kept.append(threading.current_thread() is threading.main_thread())
-        append(self, *arguments)
-
     async with recorded(tmp_path, durability="disk") as market:
         engine = await market.engine()
-        monkeypatch.setattr(Journal, "append", notes_thread)
         await trade(engine, range(3))
-        assert kept == [False] * 3
+        assert appending.on_loop == [False] * 3
 
 
 async def test_a_window_that_could_not_be_kept_is_tried_again_in_a_thread(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, appending: Appending
 ) -> None:
     """Another program that holds the journal is waited for: readers and orders are answered meanwhile."""
-    refusing, tried, append = [True], [], Journal.append
-
-    def refuses(self: Journal, *arguments: Any) -> None:
-        tried.append(threading.current_thread() is threading.main_thread())
-        if refusing[0]:
-            raise JournalFull("no room here")
-        append(self, *arguments)
-
     async with recorded(tmp_path) as market:
         engine = await market.engine()
-        monkeypatch.setattr(Journal, "append", refuses)
+        appending.error = FULL
         monkeypatch.setattr(trading, "HELD_S", 0.01)
         await engine.send(window(0, *rows(0)))
         assert (await engine.answer()).HasField("held")
-        async with asyncio.timeout(WAIT_S):
-            while len(tried) < 3:
-                await asyncio.sleep(0.001)
-        refusing[0] = False
+        await until(lambda: len(appending.on_loop) >= 3)
+        appending.error = None
         while (answer := await engine.answer()).HasField("held"):
             pass
         assert answer.result.window == 0
-        assert tried[0]
-        assert not any(tried[1:])
+        assert appending.on_loop[0]
+        assert not any(appending.on_loop[1:])

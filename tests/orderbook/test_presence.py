@@ -14,7 +14,7 @@ from marksim.orderbook import presence
 from marksim.runtime.serve import SERVER_OPTIONS
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import orderbook_pb2_grpc
-from tests.orderbook.market import WAIT_S, Engine, Market, answered, limit, name, refused, served
+from tests.orderbook.market import WAIT_S, Engine, Market, answered, limit, name, refused, served, until
 from tests.orderbook.relay import relayed
 
 GONE = (OrderStatus.CANCELLED, Reason.OWNER_GONE)
@@ -50,15 +50,18 @@ async def lose(market: Market, call: Any, queued: int = 1) -> None:
     await market.queued(queued)
 
 
+async def end_of(market: Market, call: Any) -> None:
+    """The book ends, and with it this stream, which has noticed."""
+    market.service.tape.end()
+    async with asyncio.timeout(WAIT_S):
+        while await call.read() is not grpc.aio.EOF:
+            pass
+        await market.service.servicer.streams_ended.wait()
+
+
 def sent(market: Market) -> int:
     """How many such commands the books were given."""
     return int(market.service.sequencer.totals.outside_commands[CommandKind.OWNER_GONE])
-
-
-@pytest.fixture
-def late_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second look comes long after the test."""
-    monkeypatch.setattr(presence, "SECOND_LOOK_S", 60.0)
 
 
 pytestmark = pytest.mark.usefixtures("late_look")
@@ -117,9 +120,7 @@ async def test_the_last_stream_counts(market: Market) -> None:
     await ordered(market, engine, 0)
     for call in (first, plain):
         call.cancel()
-    async with asyncio.timeout(WAIT_S):
-        while market.service.servicer.streams["executions"] > 1:
-            await asyncio.sleep(0.001)
+    await until(lambda: market.service.servicer.streams["executions"] == 1)
     await engine.window(1)
     assert await state(market) == RESTS and sent(market) == 0
     await lose(market, second)
@@ -130,11 +131,7 @@ async def test_a_book_that_ends_cancels_nothing(market: Market) -> None:
     engine = await market.engine()
     await ordered(market, engine, 0)
     call = await standing(market)
-    market.service.tape.end()
-    async with asyncio.timeout(WAIT_S):
-        while await call.read() is not grpc.aio.EOF:
-            pass
-        await market.service.servicer.streams_ended.wait()
+    await end_of(market, call)
     assert market.service.sequencer.outside.queued == 0
 
 
@@ -264,11 +261,8 @@ async def test_a_grace_that_is_over_while_the_book_ends_cancels_nothing(market: 
 
 async def waited_for(market: Market, count: int) -> None:
     """The book has noticed that streams ended, and waits for so many accounts to come back."""
-    async with asyncio.timeout(WAIT_S):
-        while market.service.servicer.streams["executions"] and count:
-            await asyncio.sleep(0.001)
-        while len(market.service.servicer.presence._waiting) != count:
-            await asyncio.sleep(0.001)
+    await until(lambda: not (market.service.servicer.streams["executions"] and count))
+    await until(lambda: len(market.service.servicer.presence._waiting) == count)
 
 
 async def test_an_order_that_was_on_its_way_goes_too(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable
 
 import grpc
 import pytest
@@ -11,17 +10,16 @@ from marksim.core.errors import Exhausted
 from marksim.orderbook import presence
 from marksim.orderbook.notes import DamagedNote
 from marksim.v1 import orderbook_pb2 as pb
-from tests.orderbook.market import WAIT_S, Market, answered, refused
-from tests.orderbook.test_presence import GONE, RESTS, lose, ordered, standing, state, waited_for
+from tests.orderbook.market import Market, answered, refused, until
+from tests.orderbook.test_presence import GONE, RESTS, end_of, lose, ordered, standing, state, waited_for
 
 KEY = "presence/alice"
 FULL = Exhausted("the disk is full", reason="JOURNAL_FULL")
 
 
 @pytest.fixture(autouse=True)
-def notebook(market: Market, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """What the journal holds of presence; the second look comes long after the test."""
-    monkeypatch.setattr(presence, "SECOND_LOOK_S", 60.0)
+def notebook(market: Market, late_look: None) -> dict[str, bytes]:
+    """What the journal holds of presence."""
     notes: dict[str, bytes] = {}
 
     def put_note(key: str, value: bytes | None) -> None:
@@ -31,13 +29,6 @@ def notebook(market: Market, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes
 
     market.service.servicer.presence.put_note = put_note
     return notes
-
-
-async def until(told: Callable[[], bool]) -> None:
-    """Wait for something that nobody announces."""
-    async with asyncio.timeout(WAIT_S):
-        while not told():
-            await asyncio.sleep(0.001)
 
 
 async def test_only_those_who_asked_are_noted(market: Market, notebook: dict[str, bytes]) -> None:
@@ -112,11 +103,7 @@ async def test_who_was_there_before_the_notes_were_read_is_not_waited_for(market
 async def test_a_regular_end_leaves_the_notes(market: Market, notebook: dict[str, bytes]) -> None:
     """The book's clients are not gone: it is, and will wait for them when it comes back."""
     call = await standing(market, cancel_grace_ms=1_000)
-    market.service.tape.end()
-    async with asyncio.timeout(WAIT_S):
-        while await call.read() is not grpc.aio.EOF:
-            pass
-        await market.service.servicer.streams_ended.wait()
+    await end_of(market, call)
     assert notebook == {KEY: b'{"version": 1, "grace_ms": 1000}'}
 
 

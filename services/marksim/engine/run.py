@@ -238,18 +238,19 @@ class Driver:
         """One that stands after a snapshot or else at the start; `goes_on` where windows of the run are recorded."""
         log = InputLog.joined(saved.inputs if saved is not None else (), self._log_bytes)
         self._log_mark = log.mark()
-        of_run: dict[str, Any] = {
-            "seed": self.scenario.seed,
-            "start_ns": self.scenario.start_ns,
-            "lookahead_ns": self.scenario.lookahead_ns,
-            "log": log,
-        }
-        market = self.group.instruments, self.group.cast
+        state = None if saved is None else EngineState(dict(saved.document), dict(saved.arrays))
         with self._agents_code():
-            if saved is None:
-                return AsyncTimeEngine(*market, on_failure=_log_failure, leaves_out_ephemeral=goes_on, **of_run)
-            state = EngineState(dict(saved.document), dict(saved.arrays))
-            return AsyncTimeEngine.restored(*market, on_failure=_log_failure, state=state, **of_run)
+            return AsyncTimeEngine(
+                self.group.instruments,
+                self.group.cast,
+                seed=self.scenario.seed,
+                start_ns=self.scenario.start_ns,
+                lookahead_ns=self.scenario.lookahead_ns,
+                on_failure=_log_failure,
+                log=log,
+                state=state,
+                leaves_out_ephemeral=goes_on,
+            )
 
     async def inject(self, event: MarketEvent) -> int:
         """Let an event happen in the next window that has not begun, whatever becomes of this process; that window."""

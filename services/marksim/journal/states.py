@@ -81,12 +81,21 @@ def resumed(state: BookState, instrument: Instrument, run: RunRecord) -> Rerun:
     facts = state.document["symbols"].get(symbol)
     if facts is None:
         raise NotFound(f"the snapshot after window {state.window} does not have {symbol}")
-    book = OrderBook.restored(instrument, state.max_orders, _under(f"{symbol}|book|", state.arrays))
-    ticks = TickBuilder.restored(instrument, _under(f"{symbol}|ticks|", state.arrays))
-    tape = TapeHash.restored(
-        facts["tape_minute"], bytes.fromhex(facts["tape_link"]), state.arrays[f"{symbol}|tape"].tobytes()
-    )
-    return Rerun(book, ticks, tape, run.start_time_ns, run.lookahead_ns)
+    return Rerun(*restored(instrument, state.max_orders, facts, state.arrays), run.start_time_ns, run.lookahead_ns)
+
+
+def restored(
+    instrument: Instrument, max_orders: int, facts: Mapping[str, Any], arrays: Mapping[str, Any]
+) -> tuple[OrderBook, TickBuilder, TapeHash]:
+    """A symbol's book, ticks and tape hash, by what the document says of it and the snapshot's arrays.
+
+    Raises InvalidInput where they do not fit together.
+    """
+    symbol = instrument.symbol
+    book = OrderBook.restored(instrument, max_orders, _under(f"{symbol}|book|", arrays))
+    ticks = TickBuilder.restored(instrument, _under(f"{symbol}|ticks|", arrays))
+    link = bytes.fromhex(facts["tape_link"])
+    return book, ticks, TapeHash.restored(facts["tape_minute"], link, arrays[f"{symbol}|tape"].tobytes())
 
 
 def _under(prefix: str, arrays: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 from marksim.core.errors import MarksimError
+from marksim.journal.states import KIND, VERSION
 from marksim.orderbook.confirmations import Changes
-from marksim.orderbook.snapshot import KIND, VERSION
 from marksim.runtime.logs import get_logger
 from marksim.store.files import sync_directory
 from marksim.store.journal import Durability, Gap, Journal

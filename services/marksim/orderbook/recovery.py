@@ -13,14 +13,16 @@ from marksim.core.errors import Damaged, InvalidInput, MarksimError, NotNow
 from marksim.core.feed.inputs import SymbolInputs
 from marksim.core.feed.rerun import NO_COMMANDS, Output, Rerun, first_difference
 from marksim.core.types import DEPTH, EXECUTION, NS_PER_MINUTE, QUOTE, TICK
+from marksim.journal.states import KIND, VERSION
 from marksim.orderbook.frames import kept_frames
 from marksim.orderbook.listing import Listing
 from marksim.orderbook.notes import PREFIX as NOTES
 from marksim.orderbook.notes import PRESENT
 from marksim.orderbook.outside import Outside
 from marksim.orderbook.ring import Segment
+from marksim.orderbook.run_facts import opened_of
 from marksim.orderbook.shard import Shard
-from marksim.orderbook.snapshot import KIND, VERSION, restore
+from marksim.orderbook.snapshot import restore
 from marksim.orderbook.window import Limits
 from marksim.runtime.logs import get_logger
 from marksim.store.journal import Block, JournalReader
@@ -95,7 +97,7 @@ def recover(
     return Recovered(
         shard=shard,
         outside=limits.restored(reader.notes(NOTES), {one.symbol: one for one in listing.own}),
-        opened=_opened(run),
+        opened=opened_of(run),
         last_window=last,
         saved_window=saved,
         minute=run.end_ns(last - 1) // NS_PER_MINUTE if last >= 0 else -1,
@@ -203,15 +205,3 @@ def _last_ticks(reader: JournalReader, shard: Shard) -> Iterator[tuple[int, byte
             continue
         for frame in kept_frames(recorded, {symbol: traded.number}):
             yield traded.number, frame.segments[Segment.HEAD] + frame.segments[Segment.TICK]
-
-
-def _opened(run: RunRecord) -> pb.OpenRun:
-    return pb.OpenRun(
-        run=run.run,
-        scenario_hash=run.scenario_hash,
-        seed=run.seed,
-        start_time_ns=run.start_time_ns,
-        lookahead_ns=run.lookahead_ns,
-        scenario=run.scenario,
-        scenario_text=run.scenario_text,
-    )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-from marksim.codec import decode_columns, instrument_to_proto
+from marksim.codec import decode_columns
 from marksim.core.errors import Away, Exhausted, InvalidInput, MarksimError, NotNow
 from marksim.core.types import COMMAND, NS_PER_MINUTE, OUTSIDE_ACCOUNTS_FROM, Instrument, Records
 from marksim.orderbook.answers import answer_of, encoded_result
@@ -17,12 +17,12 @@ from marksim.orderbook.listing import Listing
 from marksim.orderbook.recording import Recorder
 from marksim.orderbook.recovery import Recovered
 from marksim.orderbook.replaying import Beginning
+from marksim.orderbook.run_facts import record_of, started_of, without_opener
 from marksim.orderbook.shard import Shard
 from marksim.orderbook.snapshot import state_of
 from marksim.orderbook.tape import RunFacts, SymbolFrame, Tape
 from marksim.orderbook.window import ASIDE_COMMANDS, DoneWindow, EngineSession, Limits, Recorded, Totals, WindowInput
 from marksim.runtime.logs import get_logger
-from marksim.store.windows import RunRecord
 from marksim.v1 import orderbook_pb2 as pb
 
 T = TypeVar("T")
@@ -135,7 +135,8 @@ class Sequencer:
         run = self.run
         if run is None or run.run != opened.run:
             if self.recorder is not None:
-                await _in_time(self.recorder.begin(self._run_record(opened), self.noted()))
+                record = record_of(opened, self.listing, self.limits.max_orders)
+                await _in_time(self.recorder.begin(record, self.noted()))
             run = self._begin(opened)
         if self.recorder is not None:
             # Before the engine is told: whoever comes with a lower term after a crash is fenced off as before it.
@@ -180,7 +181,7 @@ class Sequencer:
         self.tapes = {symbol: traded.tape() for symbol, traded in self.shard.books.items()}
         self._snapshot_minute, self.last_window = recovered.minute, recovered.last_window
         assert self.recorder is not None, "it was recovered from somewhere"
-        started = self._started(recovered.opened)
+        started = started_of(recovered.opened, self.listing.own)
         self.tape.resume_run(started, recovered.last_window, recovered.last_ticks, self.recorder.kept)
 
     @property
@@ -473,7 +474,7 @@ class Sequencer:
         self.outside.end(Away("a new run began; the order did not reach the book", reason="ENGINE_AWAY"))
         self.shard = Shard(self.listing.own, self.limits.max_orders, opened.start_time_ns)
         self.outside = self.limits.outside()
-        self.opened, self.saved_window, self.last_window = _facts_only(opened), -1, -1
+        self.opened, self.saved_window, self.last_window = without_opener(opened), -1, -1
         if self.beginning is not None:
             self.beginning.restore(self.shard)
             self.last_window = self.beginning.window
@@ -483,34 +484,7 @@ class Sequencer:
         self.reply_bytes = 0
         self._snapshot_minute = -1
         recorded = self.recorder.kept if self.recorder is not None else None
-        return self.tape.begin_run(self._started(opened), recorded, self.last_window)
-
-    def _started(self, opened: pb.OpenRun) -> pb.RunStarted:
-        """What readers are told of the run."""
-        return pb.RunStarted(
-            run=opened.run,
-            scenario_hash=opened.scenario_hash,
-            seed=opened.seed,
-            start_time_ns=opened.start_time_ns,
-            lookahead_ns=opened.lookahead_ns,
-            instruments=[instrument_to_proto(instrument) for instrument in self.instruments.values()],
-        )
-
-    def _run_record(self, opened: pb.OpenRun) -> RunRecord:
-        """What the journal is told of the run."""
-        return RunRecord(
-            run=opened.run,
-            scenario=opened.scenario,
-            scenario_hash=opened.scenario_hash,
-            scenario_text=opened.scenario_text,
-            seed=opened.seed,
-            start_time_ns=opened.start_time_ns,
-            lookahead_ns=opened.lookahead_ns,
-            shard=self.listing.shard,
-            shards=self.listing.shards,
-            symbols=tuple(self.instruments),
-            max_orders=self.limits.max_orders,
-        )
+        return self.tape.begin_run(started_of(opened, self.listing.own), recorded, self.last_window)
 
 
 def fenced() -> NotNow:
@@ -526,14 +500,6 @@ def paused_error() -> NotNow:
 
 def _facts(opened: pb.OpenRun | pb.RunStarted) -> tuple[int, int, int]:
     return opened.seed, opened.start_time_ns, opened.lookahead_ns
-
-
-def _facts_only(opened: pb.OpenRun) -> pb.OpenRun:
-    """Without who opened it."""
-    facts = pb.OpenRun()
-    facts.CopyFrom(opened)
-    facts.term, facts.instance = 0, ""
-    return facts
 
 
 def _mismatch(run: RunFacts, window: int, expected: int) -> NotNow:

@@ -1,19 +1,14 @@
 """The books of a shard as one document and arrays, and back: what a snapshot is made of."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from marksim.core.book.book import OrderBook
 from marksim.core.errors import InvalidInput
-from marksim.core.feed.tape import TapeHash
-from marksim.core.feed.ticks import TickBuilder
 from marksim.core.types import TRADE, Records
+from marksim.journal.states import restored
 from marksim.orderbook.shard import Shard, SymbolBook
-
-KIND: Final = "book"
-VERSION: Final = 1
 
 Arrays = Mapping[str, Any]
 
@@ -42,21 +37,14 @@ def restore(shard: Shard, document: Mapping[str, Any], arrays: Arrays) -> None:
     if set(document["symbols"]) != set(shard.books):
         raise InvalidInput(f"the snapshot is of {', '.join(document['symbols'])}, not of {', '.join(shard.books)}")
     for symbol, traded in shard.books.items():
-        _restore(traded, document["symbols"][symbol], _of(symbol, arrays))
+        _restore(traded, document["symbols"][symbol], arrays)
 
 
 def _restore(traded: SymbolBook, facts: Mapping[str, Any], arrays: Arrays) -> None:
     instrument = traded.instrument
-    traded.book = OrderBook.restored(instrument, traded.max_orders, _of("book", arrays))
-    traded.ticks = TickBuilder.restored(instrument, _of("ticks", arrays))
-    link = bytes.fromhex(facts["tape_link"])
-    traded.tape_hash = TapeHash.restored(facts["tape_minute"], link, arrays["tape"].tobytes())
+    traded.book, traded.ticks, traded.tape_hash = restored(instrument, traded.max_orders, facts, arrays)
     traded.previous_window, traded.last_tick_window = facts["previous_window"], facts["last_tick_window"]
-    trades: Records = arrays["trades"]
+    trades: Records = arrays[f"{instrument.symbol}|trades"]
     if trades.dtype != TRADE:
         raise InvalidInput(f"the snapshot's trades of {instrument.symbol} are of another version")
     traded.trades.extend(trades)
-
-
-def _of(prefix: str, arrays: Arrays) -> dict[str, Any]:
-    return {name.removeprefix(f"{prefix}|"): array for name, array in arrays.items() if name.startswith(f"{prefix}|")}

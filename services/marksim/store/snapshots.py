@@ -14,7 +14,6 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +21,7 @@ import numpy as np
 from numpy.lib.format import descr_to_dtype, dtype_to_descr
 from numpy.typing import NDArray
 
-from marksim.core.errors import Damaged, MarksimError, NotFound, Unreadable
+from marksim.core.errors import Damaged, NotFound, Unreadable
 from marksim.store.files import write_whole
 from marksim.store.sealed import expand, squeeze
 
@@ -135,45 +134,11 @@ def _shape(told: Any) -> Any:
     return tuple(told) if isinstance(told, list) else told
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One that was read."""
-
-    window: int
-    path: Path
-    version: int
-    document: Any
-    arrays: dict[str, NDArray[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Newest:
-    """The newest snapshot that can be used, None if none can; and those that were passed over, with why."""
-
-    snapshot: Snapshot | None
-    skipped: list[MarksimError] = field(default_factory=list)
-
-
 def newest_snapshots(directory: Path, prefix: str) -> list[tuple[int, Path]]:
     """Window and path of each snapshot of that prefix, the newest first; whether they are whole, nobody looked."""
     named = re.compile(re.escape(prefix) + r"-(\d{12,})" + re.escape(SUFFIX))
     found = [(int(match[1]), path) for path in directory.glob(f"*{SUFFIX}") if (match := named.fullmatch(path.name))]
     return sorted(found, reverse=True)
-
-
-def newest_valid(
-    directory: Path, prefix: str, kind: str, versions: Collection[int], until: int | None = None
-) -> Newest:  # fmt: skip
-    """The newest one at the end of window `until` or before it that is whole and of one of those versions."""
-    skipped: list[MarksimError] = []
-    for window, path in newest_snapshots(directory, prefix):
-        if until is not None and window > until:
-            continue
-        try:
-            return Newest(Snapshot(window, path, *read_snapshot(path, kind, versions)), skipped)
-        except MarksimError as error:
-            skipped.append(error)
-    return Newest(None, skipped)
 
 
 def prune(directory: Path, prefix: str, keep: int = 2, anchor: int | None = None) -> list[Path]:

@@ -205,7 +205,7 @@ def _sent(killed_after: Collection[int], windows: int) -> list[dict[str, bytes]]
             state = engine.state()
             engine.close()
             state = EngineState(json.loads(json.dumps(state.document)), state.arrays)
-            engine = AsyncTimeEngine.restored(TRADED, _everyone(), **clock, state=state)
+            engine = AsyncTimeEngine(TRADED, _everyone(), **clock, state=state)
     engine.close()
     return sent
 

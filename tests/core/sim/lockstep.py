@@ -87,7 +87,7 @@ class Market:
         """An engine from the state that was taken after that window; `cast` may be another one."""
         taken = self.taken[window]
         terms = {"cast": self.cast, "log": InputLog.joined(taken.pieces, self.limit_bytes), **self.clock, **changed}
-        return AsyncTimeEngine.restored(self.instruments, state=taken.state, **terms)
+        return AsyncTimeEngine(self.instruments, state=taken.state, **terms)
 
     def follow(self, engine: AsyncTimeEngine, first: int, last: int) -> None:
         """Let another engine play windows that were played; it must send the same."""

@@ -334,10 +334,10 @@ def test_the_state_of_another_market_is_refused() -> None:
         with pytest.raises(InvalidInput, match=told):
             market.restored(9, **changed)
     with pytest.raises(InvalidInput, match=r"its symbols are"):
-        AsyncTimeEngine.restored([BTC, ETH], market.cast, state=market.taken[9].state, **market.clock)
+        AsyncTimeEngine([BTC, ETH], market.cast, state=market.taken[9].state, **market.clock)
     older = EngineState({**market.taken[9].state.document, "version": 0}, market.taken[9].state.arrays)
     with pytest.raises(InvalidInput, match="this state has version 0, and this program reads 1: go on with the release"):
-        AsyncTimeEngine.restored([BTC], market.cast, state=older, **market.clock)
+        AsyncTimeEngine([BTC], market.cast, state=older, **market.clock)
     # A log that goes further is cut.
     engine = market.restored(9, log=InputLog.joined(market.taken[19].pieces))
     market.follow(engine, 10, 19)

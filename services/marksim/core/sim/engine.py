@@ -7,7 +7,7 @@ For window n the caller calls `collect(n)`, applies what it returns to the books
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
 
@@ -71,8 +71,12 @@ class AsyncTimeEngine:
 
     `wakeups` counts how often an agent went on; `running` may be read from another thread. Raises InvalidInput for a cast
     that does not fit the instruments. What reaches agents without a state is kept in `log`; without one they are ephemeral.
-    With `begins` False nobody is started, which `restored` does; with `leaves_out_ephemeral`, who is marked so is `absent`
-    until `restart`, as in an engine that goes through a run again.
+    With `leaves_out_ephemeral`, who is marked so is `absent` until `restart`, as in an engine that goes through a run again.
+
+    With a `state` it goes on as that which gave the state would have; `log` is what had been kept until then, or later.
+    Agents that are `absent` do nothing before `restart`. Raises InvalidInput for the state of another market or an
+    incomplete log, CannotRestore for an agent that does not take its state, and NonDeterministic for one that, played
+    again, did something else.
     """
 
     def __init__(
@@ -85,7 +89,7 @@ class AsyncTimeEngine:
         lookahead_ns: int,
         on_failure: Callable[[AgentFailure], None] | None = None,
         log: InputLog | None = None,
-        begins: bool = True,
+        state: EngineState | None = None,
         leaves_out_ephemeral: bool = False,
     ) -> None:
         self.start_ns = start_ns
@@ -100,7 +104,7 @@ class AsyncTimeEngine:
         self.window_end_ns = start_ns + lookahead_ns
         self._next_window = 0
         self._learned = 0
-        self._on_failure = on_failure
+        self._on_failure: Callable[[AgentFailure], None] | None = None
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         self._outboxes: dict[str, list[bytes]] = {symbol: [] for symbol in self._instruments}
         self._keeper = Keeper(log, self.symbols)
@@ -113,44 +117,23 @@ class AsyncTimeEngine:
         self._holdings: dict[str, dict[int, Holding]] = {symbol: {} for symbol in self._instruments}
         self._agents = [self._make(spec) for spec in cast.agents]
         self._absent: dict[str, Agent] = {}
-        if begins:
+        if state is None:
             for agent in self._agents:
                 if leaves_out_ephemeral and agent.spec.ephemeral:
                     self.leave_out(agent)
                 else:
                     self.start(agent)
-            self._keeper.watch(self._agents)
         for scheduled in cast.events:
             play(self, scheduled.event, max(scheduled.time_ns, start_ns))
-
-    @classmethod
-    def restored(
-        cls,
-        instruments: Sequence[Instrument],
-        cast: Cast,
-        *,
-        seed: int,
-        start_ns: int,
-        lookahead_ns: int,
-        on_failure: Callable[[AgentFailure], None] | None = None,
-        state: EngineState,
-        log: InputLog | None = None,
-    ) -> Self:
-        """One that goes on as that which gave the state would have; `log` is what had been kept until then, or later.
-
-        Agents that are `absent` do nothing before `restart`. Raises InvalidInput for the state of another market or an
-        incomplete log, CannotRestore for an agent that does not take its state, and NonDeterministic for one that, played
-        again, did something else.
-        """
-        engine = cls(instruments, cast, seed=seed, start_ns=start_ns, lookahead_ns=lookahead_ns, log=log, begins=False)
-        try:
-            restore(engine, state)
-        except BaseException:
-            engine.close()
-            raise
-        engine._on_failure = on_failure
-        engine._keeper.watch(engine.everyone)
-        return engine
+        if state is not None:
+            try:
+                restore(self, state)
+            except BaseException:
+                self.close()
+                raise
+        # Not before: of an agent that fails while it is restored the error tells.
+        self._on_failure = on_failure
+        self._keeper.watch(self._agents)
 
     @property
     def now_ns(self) -> int:
