@@ -2,13 +2,14 @@
 
 A window is kept on the event loop where that takes microseconds: a trip to a thread and back takes several times as long. It
 is kept in a thread, and the event loop goes on, where a disk takes its time: where the last window took long or failed, with
-durability `disk`, and where a window is large or another thread writes just now.
+durability `disk`, and where a window is large or another thread writes just now. So are notes of clients that are there.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from marksim.core.errors import MarksimError
@@ -144,8 +145,19 @@ class Recorder:
             else:
                 self._early.add(name)
 
-    def put_note(self, key: str, value: bytes | None) -> None:
-        """Keep a note under its key, None takes it away; a small write, seldom, on the event loop. Raises MarksimError."""
+    async def put_note(self, key: str, value: bytes | None) -> None:
+        """Keep a note under its key, None takes it away: it is done, as surely as the durability says, when this returns.
+
+        One after the other: the next of the same key only then. Without a run there is nothing to keep it in; it begins with
+        what is noted by then. Raises MarksimError.
+        """
+        if self.journal.run is not None and self.is_quick:
+            self.journal.put_note(key, value)
+        else:
+            # A run that is being begun in the thread just now is there when its turn comes.
+            await self.run(partial(self._put_note, key, value))
+
+    def _put_note(self, key: str, value: bytes | None) -> None:
         if self.journal.run is not None:
             self.journal.put_note(key, value)
 

@@ -119,6 +119,7 @@ class OrderBookService:
                 confirming.cancel()
                 await asyncio.gather(confirming, return_exceptions=True)
             if self.sequencer.recorder is not None:
+                await self.servicer.presence.finish()
                 with suppress(Damaged) if self.sequencer.failed.is_set() else nullcontext():
                     # That it failed is said already, and what it says now would hide that.
                     await self.sequencer.recorder.close()

@@ -255,7 +255,7 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
         reader = ExecutionReader(self.sequencer, request)
         if request.cancel_on_disconnect:
             # Called however the call ends; a generator that nobody asks any more may be closed much later.
-            left = self.presence.arrive(request.account, grace)
+            left = await self.presence.arrive(request.account, grace)
             context.add_done_callback(lambda _: left())  # type: ignore[arg-type]  # its stub names no function
         with self._streaming("executions"):
             async with aclosing(stream(self.sequencer.tape, reader)) as responses:
