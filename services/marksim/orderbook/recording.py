@@ -24,6 +24,8 @@ from marksim.store.windows import RecordedWindow, RunRecord
 T = TypeVar("T")
 
 TRIM_EVERY_S: Final = 10.0
+TRIM_PART: Final = 10
+"""Or earlier, once windows took that part of the cap since: it begins to drop for its cap with more room than that."""
 QUICK_S: Final = 0.005
 """A window that takes longer to be kept has the next one kept in the thread."""
 
@@ -70,7 +72,7 @@ class Recorder:
         self.failures = 0
         """Snapshots that could not be written, and trims that failed."""
         self.used_bytes = 0
-        """Of the journal; looked at every ten seconds."""
+        """Of the journal; known from the last look at what may be dropped."""
         self._taken = -1
         self._older = -1
         self._early: set[str] = set()
@@ -82,6 +84,8 @@ class Recorder:
         self._saving: asyncio.Future[None] | None = None
         self._trimming: asyncio.Future[None] | None = None
         self._trimmed_at = time.monotonic()
+        self._trimmed_bytes = 0
+        """When, and at which size that windows had taken by then, it was looked at last what may be dropped."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         # A thread of its own: no window waits while megabytes are compressed and synced, or old windows dropped.
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
@@ -206,13 +210,21 @@ class Recorder:
             sync_directory(self.folder)
 
     def tidy(self, *, at_once: bool = False) -> "asyncio.Future[None] | None":
-        """Drop what is past its time; looked at every ten seconds, or `at_once`, but not before the last look has ended."""
-        if not at_once and time.monotonic() - self._trimmed_at < TRIM_EVERY_S:
+        """Drop what is past its time: every ten seconds, earlier where the journal grows fast, or `at_once`.
+
+        But not before the last time has ended.
+        """
+        if not (at_once or self._is_time_to_trim):
             return None
         if self._trimming is None or self._trimming.done():
-            self._trimmed_at = time.monotonic()
+            self._trimmed_at, self._trimmed_bytes = time.monotonic(), self.journal.grown_bytes
             self._trimming = asyncio.get_running_loop().run_in_executor(self._aside, self._trim)
         return self._trimming
+
+    @property
+    def _is_time_to_trim(self) -> bool:
+        grown = self.journal.grown_bytes - self._trimmed_bytes
+        return time.monotonic() - self._trimmed_at >= TRIM_EVERY_S or grown * TRIM_PART > self.capacity_bytes
 
     async def close(self) -> None:
         """After the last window."""
