@@ -141,7 +141,7 @@ class OrderBookService:
     async def _confirm(self, recorder: Recorder) -> None:
         """Keep what named readers confirm, until cancelled; then the last of it."""
         confirmed = recorder.confirmed()
-        confirmations = Confirmations(recorder.write_confirmed, confirmed)
+        confirmations = self.servicer.confirmations = Confirmations(recorder.write_confirmed, confirmed)
         self.servicer.readers = Readers.restored(confirmed, confirmations.confirm, confirmations.forget)
         try:
             await confirmations.run()
