@@ -77,6 +77,13 @@ def test_claimed_rows_are_bounded() -> None:
         codec.decode_columns(pb.TradeColumns(count=(1 << 32) - 1), TRADE)
 
 
+def test_more_may_come_of_a_window_than_commands_go_in() -> None:
+    """An answer to the most commands of a symbol, each of which was accepted and traded, is read whole."""
+    with pytest.raises(InvalidInput, match="send at most 1048576 rows"):
+        codec.decode_columns(pb.CommandColumns(count=codec.MAX_ROWS + 1), COMMAND)
+    assert len(codec.decode_columns(pb.ExecutionColumns(count=2 * codec.MAX_ROWS), EXECUTION)) == 2 * codec.MAX_ROWS
+
+
 def test_tick_survives() -> None:
     """A tick crosses whole."""
     tick = Tick(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, SessionState.OPENING_AUCTION, 12, 13, 14, -15)

@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 
 from marksim.core.errors import InvalidInput
 from marksim.core.types import (
+    COMMAND,
     MAX_PRICE_TICKS,
     MAX_QUANTITY_LOTS,
     BandAction,
@@ -32,7 +33,9 @@ from marksim.v1 import types_pb2 as pb
 assert api_implementation.Type() == "upb", "protobuf must run on upb; reinstall the protobuf wheel for this platform"
 
 MAX_ROWS: Final = 1 << 20
-"""Most rows of one column message. Without it a few bytes could claim four thousand million rows."""
+"""Most commands of one column message. Without it a few bytes could claim four thousand million rows."""
+MAX_DONE_ROWS: Final = 4 * MAX_ROWS
+"""Most rows of any other: a command may be accepted and trade, and each trade ends an order, of a full book, too."""
 
 MAX_DECIMAL_CHARACTERS: Final = 32
 PRICE_DECIMALS: Final = 2
@@ -68,8 +71,8 @@ def encode_columns(records: Records, columns: type[_ColumnsT]) -> _ColumnsT:
 def decode_columns(message: Message, dtype: np.dtype[np.void]) -> Records:
     """The column message as fresh records; raises InvalidInput where a column's length does not fit `count`."""
     count: int = message.count  # type: ignore[attr-defined]  # every *Columns message has it
-    if count > MAX_ROWS:
-        raise InvalidInput(f"count is {count}: send at most {MAX_ROWS} rows in one message")
+    if count > MAX_ROWS and count > (most := MAX_ROWS if dtype == COMMAND else MAX_DONE_ROWS):
+        raise InvalidInput(f"count is {count}: send at most {most} rows in one message")
     records: Records = np.zeros(count, dtype)
     for name, column_type, size in _fields(dtype):
         data: bytes = getattr(message, name)

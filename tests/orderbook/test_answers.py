@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 
-from marksim.codec import quantity_text
+from marksim.codec import MAX_DONE_ROWS, quantity_text
 from marksim.core.book.resting import DEFAULT_MAX_ORDERS
 from marksim.core.book.rules import MAX_REFILLS
 from marksim.core.types import EXECUTION, MAX_QUANTITY_LOTS, TRADE, Liquidity, OrderType, Side, TimeInForce
@@ -139,4 +139,4 @@ async def test_refusals_do_not_repeat_all_that_was_said(market: Market, rpc: str
 def test_what_one_order_can_do_fits_a_message() -> None:
     """A sweep of a full book with all the refills that it may have, as executions and trades of one frame."""
     rows = DEFAULT_MAX_ORDERS + 2 * MAX_REFILLS
-    assert rows * (EXECUTION.itemsize + TRADE.itemsize) < MAX_ANSWER_BYTES
+    assert rows * (EXECUTION.itemsize + TRADE.itemsize) < MAX_ANSWER_BYTES and rows <= MAX_DONE_ROWS

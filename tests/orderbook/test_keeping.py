@@ -434,21 +434,21 @@ async def test_a_shard_without_symbols_comes_back(tmp_path: Path) -> None:
         assert (await described(market)).last_window == 8
 
 
+def many(rng: random.Random, number: int) -> list[dict[str, int]]:
+    """Orders of a window that take some room."""
+    return [
+        limit(1_000 * number + one, Side.BUY, rng.randrange(50_000, 99_000), rng.randrange(1, 10**9)) for one in range(500)
+    ]
+
+
 async def test_at_its_cap_a_journal_waits_for_what_the_engine_saves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that a start needs is dropped: the market waits, hears the engine meanwhile, and goes on. For real."""
     monkeypatch.setattr(trading, "HELD_S", 0.05)
     rng = random.Random(1)
-
-    def many(number: int) -> list[dict[str, int]]:
-        return [
-            limit(1_000 * number + one, Side.BUY, rng.randrange(50_000, 99_000), rng.randrange(1, 10**9))
-            for one in range(500)
-        ]
-
     async with recorded(tmp_path, journal_cap_mib=1, journal_mib=1) as market:
         engine, recorder, number = await market.engine(), recorder_of(market), 0
         while True:
-            await engine.send(window(number, *many(number)))
+            await engine.send(window(number, *many(rng, number)))
             if (answer := await engine.answer()).HasField("held"):
                 break
             # As it would be every ten seconds.
@@ -468,6 +468,24 @@ async def test_at_its_cap_a_journal_waits_for_what_the_engine_saves(tmp_path: Pa
         engine = await market.engine(run, term=2, instance="b")
         assert engine.opened.last_window == number
         assert await shown(market) == shown_before
+
+
+async def test_a_journal_that_grows_fast_is_looked_at_earlier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It never gets full while there is something to drop, however long the next regular look is away."""
+    monkeypatch.setattr(recording, "TRIM_EVERY_S", math.inf)
+    rng, number = random.Random(1), 0
+    async with recorded(tmp_path, journal_cap_mib=1, journal_mib=1, snapshot_windows=5) as market:
+        engine, recorder = await market.engine(), recorder_of(market)
+        while recorder.journal.grown_bytes < 2 * recorder.capacity_bytes:
+            await engine.send(window(number, *many(rng, number)))
+            answer = await engine.answer()
+            assert answer.result.window == number, answer.held.reason
+            await engine.send(pb.TradeRequest(saved=pb.Saved(window=number)))
+            for done in (recorder._saving, recorder._trimming):
+                if done is not None:
+                    await done
+            number += 1
+        assert recorder.journal.first_window > 0
 
 
 async def test_a_window_is_kept_in_a_thread_where_the_event_loop_would_wait(

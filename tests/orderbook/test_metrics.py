@@ -1,12 +1,21 @@
 """What Prometheus sees of the order book."""
 
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from marksim.core.errors import JournalFull
 from marksim.core.types import CommandKind, SessionState, Side
+from marksim.orderbook import confirmations
 from marksim.orderbook.metrics import OrderBookMetrics
 from marksim.orderbook.timing import outside_call
+from marksim.store.journal import Journal
 from marksim.v1 import orderbook_pb2 as pb
-from tests.orderbook.market import SYMBOL, Market, limit, order_request, refused
+from tests.orderbook.market import SYMBOL, WAIT_S, Market, limit, order_request, refused, served
+from tests.orderbook.recorded_market import recorded
 
 
 def value(market: Market, name: str, **labels: str) -> float | None:
@@ -91,6 +100,29 @@ async def test_who_is_connected_shows(market: Market) -> None:
     assert (value(market, "engine_connected"), value(market, "engine_paused")) == (1, 1)
     assert value(market, "reader_behind_windows", reader="archive") == 2
     assert value(market, "reader_behind_windows", reader="lost") == 3
+
+
+async def test_confirmations_that_could_not_be_written_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From 0 on, and only where they are kept at all: until they are written, the journal keeps too much."""
+    refusing, confirm = [True], Journal.confirm
+
+    def refuses(self: Journal, *arguments: Any) -> None:
+        if refusing[0]:
+            raise JournalFull("no room here")
+        confirm(self, *arguments)
+
+    monkeypatch.setattr(confirmations, "EVERY_S", 0.01)
+    monkeypatch.setattr(Journal, "confirm", refuses)
+    async with recorded(tmp_path) as market:
+        await (await market.engine()).window(0)
+        assert value(market, "confirmation_failures_total") == 0
+        await market.stub.ConfirmWindow(pb.ConfirmWindowRequest(reader="archive", run=market.run, window=0))
+        async with asyncio.timeout(WAIT_S):
+            while (value(market, "confirmation_failures_total") or 0) < 2:
+                await asyncio.sleep(0.001)
+        refusing[0] = False
+    async with served() as market:
+        assert value(market, "confirmation_failures_total") is None
 
 
 async def test_outside_calls_are_counted_by_outcome_and_timed(market: Market) -> None:

@@ -75,6 +75,9 @@ class OrderBookMetrics(Collector):
             yield GaugeMetricFamily(f"{PREFIX}_{name}", text, float(value))
         if sequencer.recorder is not None:
             yield from _kept(sequencer, sequencer.recorder)
+            text = "Writes of what named readers confirmed that failed, and were tried again."
+            failures = servicer.confirmations.failures if servicer.confirmations is not None else 0
+            yield CounterMetricFamily(f"{PREFIX}_confirmation_failures", text, failures)
 
     def _flow(self) -> Iterable[Metric]:
         totals = self._servicer.sequencer.totals
@@ -120,7 +123,7 @@ def _kept(sequencer: Sequencer, recorder: Recorder) -> Iterable[Metric]:
     behind = sequencer.last_window - recorder.snapshot_window
     for name, text, value in (
         ("held", "1 while a window that is done cannot be kept, and the market waits; else 0.", bool(sequencer.held)),
-        ("journal_used_bytes", "What the journal's pages hold; looked at every ten seconds.", recorder.used_bytes),
+        ("journal_used_bytes", "What the journal's pages hold; looked at every ten seconds or sooner.", recorder.used_bytes),
         ("journal_capacity_bytes", "What they never pass.", recorder.capacity_bytes),
         ("snapshot_age_windows", "Windows that a start would play again: those after the newest snapshot.", behind),
         ("snapshot_stop_seconds", "How long the market stood still for the last snapshot.", recorder.stood_s),

@@ -9,12 +9,12 @@ Policy of the bounds: at most MAX_WAITING accounts are waited for; one more, and
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from marksim.core.errors import InvalidInput, MarksimError
 from marksim.orderbook.notes import PRESENT, DamagedNote
-from marksim.orderbook.sequencing import Sequencer
+from marksim.orderbook.sequencing import Sequencer, finished
 from marksim.orderbook.waiting import Waiting
 from marksim.runtime.logs import get_logger
 from marksim.v1 import orderbook_pb2 as pb
@@ -33,16 +33,26 @@ VERSION: Final = 1
 
 log = get_logger(__name__)
 
-PutNote = Callable[[str, bytes | None], None]
+PutNote = Callable[[str, bytes | None], Awaitable[None]]
 """Keeps a note under its key, None takes it away; raises MarksimError where it cannot."""
+
+
+async def _kept_nowhere(_key: str, _value: bytes | None) -> None:
+    """A book without a journal forgets with its process."""
 
 
 class Presence:
     """Counts the streams that stand for each account, and lets the book cancel what the lost ones have open."""
 
-    def __init__(self, sequencer: Sequencer, put_note: PutNote = lambda _key, _value: None) -> None:
+    def __init__(self, sequencer: Sequencer, put_note: PutNote = _kept_nowhere) -> None:
         self.put_note = put_note
         self._sequencer = sequencer
+        self._noting = asyncio.Lock()
+        """Held while a note is written: so those under one key come in order, and what they say is still true."""
+        self._arriving: list[str] = []
+        """Accounts of streams that have come, and are not noted yet."""
+        self._forgetting: set[asyncio.Task[None]] = set()
+        """At most one for each account that was waited for."""
         self._streams: dict[str, list[float]] = {}
         """The graces of those that are open, wall seconds."""
         self._waiting: dict[str, asyncio.TimerHandle] = {}
@@ -50,8 +60,8 @@ class Presence:
 
     @property
     def notes(self) -> Mapping[str, bytes]:
-        """All that is noted now, by key: what a journal that begins anew has to hold."""
-        return self._notes
+        """All that is noted now, or about to be, by key: what a journal that begins anew has to hold."""
+        return dict(self._notes)
 
     def restore(self, notes: Iterable[tuple[str, bytes]]) -> None:
         """Wait for those to come back whom an earlier process knew; to be called once clients can. Raises DamagedNote."""
@@ -61,18 +71,35 @@ class Presence:
                 self._notes[key] = data
                 self._wait(key.removeprefix(PREFIX), max(grace, BACK_S))
 
-    def arrive(self, account: str, grace_s: float) -> Callable[[], None]:
-        """One more stream stands for the account; the result is to be called once that has ended.
+    async def arrive(self, account: str, grace_s: float) -> Callable[[], None]:
+        """One more stream stands for the account, and that is noted; the result is to be called once the stream has ended.
 
         Raises MarksimError where that cannot be noted; then it does not stand for it.
         """
-        graces = self._streams.get(account, [])
-        self._note(account, [*graces, grace_s])
-        self._streams[account] = graces
-        graces.append(grace_s)
+        try:
+            await finished(self._arrive(account, grace_s))
+        except asyncio.CancelledError:
+            # Its client left again before it was told that the stream stands for it.
+            self._leave(account, grace_s)
+            raise
+        return lambda: self._leave(account, grace_s)
+
+    async def _arrive(self, account: str, grace_s: float) -> None:
+        self._arriving.append(account)
+        try:
+            async with self._noting:
+                await self._note(account, [*self._streams.get(account, []), grace_s])
+                # The others of that time may have ended meanwhile.
+                self._streams.setdefault(account, []).append(grace_s)
+        finally:
+            self._arriving.remove(account)
         if (timer := self._waiting.pop(account, None)) is not None:
             timer.cancel()
-        return lambda: self._leave(account, grace_s)
+
+    async def finish(self) -> None:
+        """Wait until nothing is being taken away any more: after that the journal may be closed."""
+        while self._forgetting:
+            await asyncio.wait(self._forgetting)
 
     def _leave(self, account: str, grace_s: float) -> None:
         self._streams[account].remove(grace_s)
@@ -96,6 +123,10 @@ class Presence:
         del self._waiting[account]
         if self._sequencer.tape.ended.is_set():
             return
+        if account in self._arriving:
+            # It is back, if that can be noted.
+            self._wait(account, SECOND_LOOK_S)
+            return
         if (waiting := self._cancel_orders(account)) is None or waiting.done is None:
             self._forget(account)
         else:
@@ -109,29 +140,47 @@ class Presence:
             log.info("a client is gone, and its orders with it", orders=orders)
         return waiting
 
-    def _note(self, account: str, graces: list[float]) -> None:
+    async def _note(self, account: str, graces: list[float]) -> None:
+        """The caller holds `_noting`."""
         key, note = PREFIX + account, json.dumps({"version": VERSION, "grace_ms": round(1_000 * max(graces))}).encode()
-        if self._notes.get(key) != note:
-            self._put(key, note)
-            self._notes[key] = note
+        if (before := self._notes.get(key)) != note:
+            await self._put(key, note, before)
 
-    def _put(self, key: str, note: bytes | None) -> None:
-        # It is on the event loop: nobody shall wait with it for a journal that cannot be written for now.
+    async def _put(self, key: str, note: bytes | None, before: bytes | None) -> None:
+        """Have a note kept in the place of the one before; where that fails, that one holds."""
+        # Nobody shall wait with it for a journal that cannot be written for now.
         self._sequencer.check_not_held()
-        self.put_note(key, note)
+        # A run that begins meanwhile begins with what is to be.
+        self._remember(key, note)
+        try:
+            await self.put_note(key, note)
+        except BaseException:
+            self._remember(key, before)
+            raise
+
+    def _remember(self, key: str, note: bytes | None) -> None:
+        if note is not None:
+            self._notes[key] = note
+        else:
+            self._notes.pop(key, None)
 
     def _forget(self, account: str) -> None:
         """Nobody stands for it any more, and nothing is left to cancel."""
+        forgetting = asyncio.create_task(self._forgotten(account))
+        self._forgetting.add(forgetting)
+        forgetting.add_done_callback(self._forgetting.discard)
+
+    async def _forgotten(self, account: str) -> None:
         key = PREFIX + account
-        if account in self._streams or account in self._waiting or key not in self._notes:
-            return
-        try:
-            self._put(key, None)
-        except MarksimError as error:
-            log.warning("cannot note that a client is gone; tried again", reason=error.reason, error=error.message)
-            asyncio.get_running_loop().call_later(AGAIN_S, self._forget, account)
-        else:
-            del self._notes[key]
+        async with self._noting:
+            if account in self._streams or account in self._waiting or key not in self._notes:
+                return
+            try:
+                await self._put(key, None, self._notes[key])
+            except MarksimError as error:
+                log.warning("cannot note that a client is gone; tried again", reason=error.reason, error=error.message)
+                if not self._sequencer.tape.ended.is_set():
+                    asyncio.get_running_loop().call_later(AGAIN_S, self._forget, account)
 
 
 def _grace_s(key: str, data: bytes) -> float:

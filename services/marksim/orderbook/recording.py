@@ -2,13 +2,14 @@
 
 A window is kept on the event loop where that takes microseconds: a trip to a thread and back takes several times as long. It
 is kept in a thread, and the event loop goes on, where a disk takes its time: where the last window took long or failed, with
-durability `disk`, and where a window is large or another thread writes just now.
+durability `disk`, and where a window is large or another thread writes just now. So are notes of clients that are there.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from marksim.core.errors import MarksimError
@@ -23,6 +24,8 @@ from marksim.store.windows import RecordedWindow, RunRecord
 T = TypeVar("T")
 
 TRIM_EVERY_S: Final = 10.0
+TRIM_PART: Final = 10
+"""Or earlier, once windows took that part of the cap since: it begins to drop for its cap with more room than that."""
 QUICK_S: Final = 0.005
 """A window that takes longer to be kept has the next one kept in the thread."""
 
@@ -69,7 +72,7 @@ class Recorder:
         self.failures = 0
         """Snapshots that could not be written, and trims that failed."""
         self.used_bytes = 0
-        """Of the journal; looked at every ten seconds."""
+        """Of the journal; known from the last look at what may be dropped."""
         self._taken = -1
         self._older = -1
         self._early: set[str] = set()
@@ -81,6 +84,8 @@ class Recorder:
         self._saving: asyncio.Future[None] | None = None
         self._trimming: asyncio.Future[None] | None = None
         self._trimmed_at = time.monotonic()
+        self._trimmed_bytes = 0
+        """When, and at which size that windows had taken by then, it was looked at last what may be dropped."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         # A thread of its own: no window waits while megabytes are compressed and synced, or old windows dropped.
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
@@ -144,8 +149,19 @@ class Recorder:
             else:
                 self._early.add(name)
 
-    def put_note(self, key: str, value: bytes | None) -> None:
-        """Keep a note under its key, None takes it away; a small write, seldom, on the event loop. Raises MarksimError."""
+    async def put_note(self, key: str, value: bytes | None) -> None:
+        """Keep a note under its key, None takes it away: it is done, as surely as the durability says, when this returns.
+
+        One after the other: the next of the same key only then. Without a run there is nothing to keep it in; it begins with
+        what is noted by then. Raises MarksimError.
+        """
+        if self.journal.run is not None and self.is_quick:
+            self.journal.put_note(key, value)
+        else:
+            # A run that is being begun in the thread just now is there when its turn comes.
+            await self.run(partial(self._put_note, key, value))
+
+    def _put_note(self, key: str, value: bytes | None) -> None:
         if self.journal.run is not None:
             self.journal.put_note(key, value)
 
@@ -194,13 +210,21 @@ class Recorder:
             sync_directory(self.folder)
 
     def tidy(self, *, at_once: bool = False) -> "asyncio.Future[None] | None":
-        """Drop what is past its time; looked at every ten seconds, or `at_once`, but not before the last look has ended."""
-        if not at_once and time.monotonic() - self._trimmed_at < TRIM_EVERY_S:
+        """Drop what is past its time: every ten seconds, earlier where the journal grows fast, or `at_once`.
+
+        But not before the last time has ended.
+        """
+        if not (at_once or self._is_time_to_trim):
             return None
         if self._trimming is None or self._trimming.done():
-            self._trimmed_at = time.monotonic()
+            self._trimmed_at, self._trimmed_bytes = time.monotonic(), self.journal.grown_bytes
             self._trimming = asyncio.get_running_loop().run_in_executor(self._aside, self._trim)
         return self._trimming
+
+    @property
+    def _is_time_to_trim(self) -> bool:
+        grown = self.journal.grown_bytes - self._trimmed_bytes
+        return time.monotonic() - self._trimmed_at >= TRIM_EVERY_S or grown * TRIM_PART > self.capacity_bytes
 
     async def close(self) -> None:
         """After the last window."""

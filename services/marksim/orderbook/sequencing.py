@@ -121,7 +121,7 @@ class Sequencer:
         """
         self._check_open(opened)
         try:
-            return await _finished(self._open(opened))
+            return await finished(self._open(opened))
         except asyncio.CancelledError:
             # It left before it was told that it is in.
             self.end_session(self.session, "its stream ended")
@@ -224,18 +224,18 @@ class Sequencer:
             if self._unkept is not None and message.window == self._unkept.input.window:
                 if digest != self._unkept.digest:
                     raise _mismatch(run, message.window, self.last_window + 1)
-                return await _finished(self._keep(self._unkept))
+                return await finished(self._keep(self._unkept))
             if message.window != self.last_window + 1:
                 return await self._again(run, message.window, digest)
             input_ = self._seal(message, self._decode(message, run), run)
             if input_.size >= ASIDE_COMMANDS or self.shard.may_be_long(input_.end_ns):
-                return await _finished(self._do_aside(input_, digest, tapes))
+                return await finished(self._do_aside(input_, digest, tapes))
             done = DoneWindow(input_, digest, tapes, self.shard.apply(*input_.parts))
             if self.recorder is None:
                 return self._conclude(done)
             if self.recorder.is_quick:
                 return self._keep_at_once(self.recorder, done)
-            return await _finished(self._keep(done))
+            return await finished(self._keep(done))
 
     async def _do_aside(self, input_: WindowInput, digest: bytes, tapes: bool) -> pb.TradeResponse:
         """Apply a window in a thread, and keep it."""
@@ -517,7 +517,7 @@ async def _in_time(work: Coroutine[Any, Any, T]) -> T:
         raise Away(error.message, reason=error.reason) from error
 
 
-async def _finished(work: Coroutine[Any, Any, T]) -> T:
+async def finished(work: Coroutine[Any, Any, T]) -> T:
     """The result of what must not be left half done: if the caller leaves, it is finished all the same.
 
     A window in the books and not on the tape would be applied again when it is sent again.

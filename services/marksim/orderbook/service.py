@@ -119,6 +119,7 @@ class OrderBookService:
                 confirming.cancel()
                 await asyncio.gather(confirming, return_exceptions=True)
             if self.sequencer.recorder is not None:
+                await self.servicer.presence.finish()
                 with suppress(Damaged) if self.sequencer.failed.is_set() else nullcontext():
                     # That it failed is said already, and what it says now would hide that.
                     await self.sequencer.recorder.close()
@@ -140,7 +141,7 @@ class OrderBookService:
     async def _confirm(self, recorder: Recorder) -> None:
         """Keep what named readers confirm, until cancelled; then the last of it."""
         confirmed = recorder.confirmed()
-        confirmations = Confirmations(recorder.write_confirmed, confirmed)
+        confirmations = self.servicer.confirmations = Confirmations(recorder.write_confirmed, confirmed)
         self.servicer.readers = Readers.restored(confirmed, confirmations.confirm, confirmations.forget)
         try:
             await confirmations.run()

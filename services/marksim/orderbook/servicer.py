@@ -12,6 +12,7 @@ import numpy as np
 from marksim.codec import enum_value, instrument_to_proto, price_text, quantity_text, tick_to_proto
 from marksim.core.errors import Away, InvalidInput, NotFound
 from marksim.core.types import Records, Side
+from marksim.orderbook.confirmations import Confirmations
 from marksim.orderbook.levels import levels_to_proto
 from marksim.orderbook.order_entry import OrderEntry, check_name, fill_to_proto, order_to_proto, positions_to_proto
 from marksim.orderbook.own_executions import ExecutionReader
@@ -44,6 +45,8 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
         self.sequencer = sequencer
         self.trading = Trading(sequencer)
         self.readers = Readers()
+        self.confirmations: Confirmations | None = None
+        """Where what they confirm waits to be kept; None where nothing is."""
         self.presence = Presence(sequencer)
         sequencer.noted = lambda: self.presence.notes
         self.streams = {"ticks": 0, "executions": 0}
@@ -255,7 +258,7 @@ class OrderBookServicer(orderbook_pb2_grpc.OrderBookServiceServicer):
         reader = ExecutionReader(self.sequencer, request)
         if request.cancel_on_disconnect:
             # Called however the call ends; a generator that nobody asks any more may be closed much later.
-            left = self.presence.arrive(request.account, grace)
+            left = await self.presence.arrive(request.account, grace)
             context.add_done_callback(lambda _: left())  # type: ignore[arg-type]  # its stub names no function
         with self._streaming("executions"):
             async with aclosing(stream(self.sequencer.tape, reader)) as responses:

@@ -9,8 +9,11 @@ from google.rpc import error_details_pb2, status_pb2
 
 from marksim.runtime.errors import DETAILS_KEY
 
-MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
-"""One order may trade with every other of a book, and a window's answer and frame have a row of each trade."""
+MAX_ANSWER_BYTES: Final = 1024 * 1024 * 1024
+"""The largest request that a book takes fits with all that comes of it, as answer, as frames, or as the journal has it.
+
+One order may trade with every other of a book, of which answer and frame have a row each. Nothing is allocated for it.
+"""
 
 IDEMPOTENT: Final = {
     "marksim.v1.OrderBookService": (

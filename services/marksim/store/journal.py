@@ -85,6 +85,8 @@ class Journal:
         self._clock = clock
         self._writing = threading.Lock()
         self._closed = False
+        self.grown_bytes = 0
+        """What windows took since it was opened, about; never less, whatever is dropped."""
         directory.mkdir(parents=True, exist_ok=True)
         self._lock = lock.take(directory, "--journal", "order book")
         try:
@@ -202,6 +204,7 @@ class Journal:
         self.first_window, self.last_window = with_first, prepared.last
         if not extends:
             self._empty_from = prepared.window if prepared.is_empty else None
+            self.grown_bytes += prepared.size
         if self._syncer is not None:
             self._syncer.wrote(prepared.last)
 

@@ -189,7 +189,8 @@ class OrderBookServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetBook(self, request, context):
-        """GetBook returns the levels of one symbol, best first.
+        """GetBook returns the levels of one symbol, best first, as they are now. With durability disk, and while windows are held, they
+        may be ahead of what readers have, by windows that are not kept yet and may be undone with the machine or the process.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -256,7 +257,8 @@ class OrderBookServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListTrades(self, request, context):
-        """ListTrades returns a symbol's latest trades or, with an account, that account's own fills; newest first.
+        """ListTrades returns a symbol's latest trades or, with an account, that account's own fills; newest first. Without an account
+        they may be ahead of what is kept, as GetBook; own fills never are.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -52,7 +52,9 @@ class OrderBookServiceStub:
     recovers reads them. NOT_FOUND with UNKNOWN_RUN or WINDOW_GONE where they are not there any more.
     """
     GetBook: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.GetBookRequest, _orderbook_pb2.GetBookResponse]
-    """GetBook returns the levels of one symbol, best first."""
+    """GetBook returns the levels of one symbol, best first, as they are now. With durability disk, and while windows are held, they
+    may be ahead of what readers have, by windows that are not kept yet and may be undone with the machine or the process.
+    """
     ListInstruments: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.ListInstrumentsRequest, _orderbook_pb2.ListInstrumentsResponse]
     """ListInstruments names what can be traded, in which steps, and on which shard."""
     SubmitOrder: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.SubmitOrderRequest, _orderbook_pb2.SubmitOrderResponse]
@@ -77,7 +79,9 @@ class OrderBookServiceStub:
     ListOrders: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.ListOrdersRequest, _orderbook_pb2.ListOrdersResponse]
     """ListOrders returns an account's orders."""
     ListTrades: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.ListTradesRequest, _orderbook_pb2.ListTradesResponse]
-    """ListTrades returns a symbol's latest trades or, with an account, that account's own fills; newest first."""
+    """ListTrades returns a symbol's latest trades or, with an account, that account's own fills; newest first. Without an account
+    they may be ahead of what is kept, as GetBook; own fills never are.
+    """
     GetPosition: _grpc.UnaryUnaryMultiCallable[_orderbook_pb2.GetPositionRequest, _orderbook_pb2.GetPositionResponse]
     """GetPosition returns the sum of an account's own fills."""
     StreamExecutions: _grpc.UnaryStreamMultiCallable[_orderbook_pb2.StreamExecutionsRequest, _orderbook_pb2.StreamExecutionsResponse]
@@ -107,7 +111,9 @@ class OrderBookServiceAsyncStub(OrderBookServiceStub):
     recovers reads them. NOT_FOUND with UNKNOWN_RUN or WINDOW_GONE where they are not there any more.
     """
     GetBook: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.GetBookRequest, _orderbook_pb2.GetBookResponse]  # type: ignore[assignment]
-    """GetBook returns the levels of one symbol, best first."""
+    """GetBook returns the levels of one symbol, best first, as they are now. With durability disk, and while windows are held, they
+    may be ahead of what readers have, by windows that are not kept yet and may be undone with the machine or the process.
+    """
     ListInstruments: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.ListInstrumentsRequest, _orderbook_pb2.ListInstrumentsResponse]  # type: ignore[assignment]
     """ListInstruments names what can be traded, in which steps, and on which shard."""
     SubmitOrder: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.SubmitOrderRequest, _orderbook_pb2.SubmitOrderResponse]  # type: ignore[assignment]
@@ -132,7 +138,9 @@ class OrderBookServiceAsyncStub(OrderBookServiceStub):
     ListOrders: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.ListOrdersRequest, _orderbook_pb2.ListOrdersResponse]  # type: ignore[assignment]
     """ListOrders returns an account's orders."""
     ListTrades: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.ListTradesRequest, _orderbook_pb2.ListTradesResponse]  # type: ignore[assignment]
-    """ListTrades returns a symbol's latest trades or, with an account, that account's own fills; newest first."""
+    """ListTrades returns a symbol's latest trades or, with an account, that account's own fills; newest first. Without an account
+    they may be ahead of what is kept, as GetBook; own fills never are.
+    """
     GetPosition: _aio.UnaryUnaryMultiCallable[_orderbook_pb2.GetPositionRequest, _orderbook_pb2.GetPositionResponse]  # type: ignore[assignment]
     """GetPosition returns the sum of an account's own fills."""
     StreamExecutions: _aio.UnaryStreamMultiCallable[_orderbook_pb2.StreamExecutionsRequest, _orderbook_pb2.StreamExecutionsResponse]  # type: ignore[assignment]
@@ -207,7 +215,9 @@ class OrderBookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orderbook_pb2.GetBookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_orderbook_pb2.GetBookResponse, _abc.Awaitable[_orderbook_pb2.GetBookResponse]]:
-        """GetBook returns the levels of one symbol, best first."""
+        """GetBook returns the levels of one symbol, best first, as they are now. With durability disk, and while windows are held, they
+        may be ahead of what readers have, by windows that are not kept yet and may be undone with the machine or the process.
+        """
 
     @_abc_1.abstractmethod
     def ListInstruments(
@@ -286,7 +296,9 @@ class OrderBookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orderbook_pb2.ListTradesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_orderbook_pb2.ListTradesResponse, _abc.Awaitable[_orderbook_pb2.ListTradesResponse]]:
-        """ListTrades returns a symbol's latest trades or, with an account, that account's own fills; newest first."""
+        """ListTrades returns a symbol's latest trades or, with an account, that account's own fills; newest first. Without an account
+        they may be ahead of what is kept, as GetBook; own fills never are.
+        """
 
     @_abc_1.abstractmethod
     def GetPosition(
