@@ -99,6 +99,16 @@ def test_a_log_that_was_cut_off_is_named_until_a_person_says_so(left: Path, tmp_
             assert journal.last_window < 39
 
 
+def test_after_the_machine_ended_what_is_left_is_taken(left: Path, tmp_path: Path) -> None:
+    """Log and index are then as old as the disk had each: windows may be lost, and nobody has to be asked."""
+    shutil.copytree(left, tmp_path / "journal")
+    path = tmp_path / "journal" / FILE
+    log_of(path).write_bytes(log_of(path).read_bytes()[:-1])
+    (path.parent / ".lock").write_text("another life\n", encoding="utf-8")
+    with Journal(path.parent) as journal:
+        assert journal.last_window == 38
+
+
 def test_an_index_that_is_damaged_says_nothing(left: Path, tmp_path: Path) -> None:
     """SQLite makes it anew: the journal is as whole as it was."""
     for place in (0, 16, 33, 45, 64, 97):

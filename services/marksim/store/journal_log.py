@@ -4,6 +4,9 @@ SQLite plays a log up to its first frame that is not whole, and takes what follo
 Of a damaged log it so drops transactions that were answered, and says nothing. But its index, the file `-shm`, also outlives
 a killed process: SQLite makes it anew at each first opening without a look at the old one, which says how many frames of
 whole transactions there were. So it is looked at before. Layouts: https://www.sqlite.org/walformat.html
+
+Where the machine ended meanwhile, either file may be the older one, and windows be lost without damage (journal_schema.py).
+So a writer notes in which life of the machine it was, and the index is believed in that one alone.
 """
 
 import sys
@@ -17,6 +20,7 @@ from numpy.typing import NDArray
 
 from marksim.core.errors import Damaged
 from marksim.store.journal_schema import PAGE_BYTES, log_of
+from marksim.store.lock import FILE as LOCK
 
 _HEADER_BYTES: Final = 32
 _HEAD_BYTES: Final = 24
@@ -27,6 +31,7 @@ _MAGIC: Final = 0x377F0682
 _VERSION: Final = 3_007_000
 _INDEX_BYTES: Final = 48
 _COPIED_AT: Final = 2 * _INDEX_BYTES
+_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _STEP: Final = 256
 """Frames that are looked at together."""
 
@@ -45,16 +50,34 @@ def index_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-shm")
 
 
+def note_boot(directory: Path) -> None:
+    """Note in which life of the machine the journal there is written to, in the file of its lock. Raises OSError."""
+    (directory / LOCK).write_text(_boot(), encoding="utf-8")
+
+
+def _boot() -> str:
+    """Empty on a system that does not tell."""
+    return _read(_BOOT).decode()
+
+
+def _read(path: Path) -> bytes:
+    with suppress(FileNotFoundError):
+        return path.read_bytes()
+    return b""
+
+
 def check_log(path: Path) -> None:
     """Raise Damaged where the log of that file has lost whole transactions. Nobody in this process may have the file open.
 
-    Where there is no index, or none that is whole, nothing can be said.
+    Where there is no index, none that is whole, or one of before the machine's start, nothing can be said.
     """
-    index = _read_index(index_of(path))
+    if not (boot := _boot()) or _read(path.parent / LOCK) != boot.encode():
+        return
+    index = _read_index(_read(index_of(path)))
     if index is None or index.copied >= index.frames:
         return
     log = log_of(path)
-    data = log.read_bytes() if log.exists() else b""
+    data = _read(log)
     header = _header(data)
     if header is not None and header[1] != index.salts:
         # It began anew, which it does when all of it is in the file.
@@ -69,10 +92,8 @@ def check_log(path: Path) -> None:
         )
 
 
-def _read_index(path: Path) -> _Index | None:
-    data = b""
-    with suppress(FileNotFoundError):
-        data = path.read_bytes()[: _COPIED_AT + 4]
+def _read_index(data: bytes) -> _Index | None:
+    data = data[: _COPIED_AT + 4]
     if len(data) < _COPIED_AT + 4 or data[:_INDEX_BYTES] != data[_INDEX_BYTES:_COPIED_AT]:
         return None
     words = np.frombuffer(data, "<u4" if sys.byteorder == "little" else ">u4")
