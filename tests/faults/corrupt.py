@@ -157,7 +157,7 @@ async def gone_on_once(kind: str, scratch: Path, sound: Left, randomness: random
 
 
 async def corrupt(source: Path, times: int, seed: int, kinds: Sequence[str] = KINDS) -> dict[str, dict[str, int]]:
-    """Damage each kind so many times; what came of it. Prints what is wrong."""
+    """Damage each kind so many times; what came of it. Prints each outcome, and what is wrong."""
     state = json.loads(source.with_suffix(".json").read_text(encoding="utf-8"))
     of_run = (state["plan"]["scenario"], state["plan"]["seed"])
     run = state["episodes"][-1]["run"]
@@ -185,10 +185,11 @@ async def corrupt(source: Path, times: int, seed: int, kinds: Sequence[str] = KI
 
     counts: dict[str, Counter[str]] = {}
     for kind in kinds:
-        for _ in range(times):
+        for number in range(times):
             if (outcome := await once(kind)) not in (NAMED, HARMLESS):
                 print(outcome, file=sys.stderr)
                 outcome = "wrong"
+            print(f"{kind} {number + 1}/{times}: {outcome}", flush=True)
             counts.setdefault(kind, Counter())[outcome] += 1
     for folder in (scratch, killed):
         shutil.rmtree(folder, ignore_errors=True)
