@@ -8,6 +8,7 @@ from marksim.archiver.service import ArchiverService
 from marksim.archiver.settings import ArchiverSettings
 from marksim.runtime.settings import EXIT_USAGE
 from marksim.store.archive import Archive
+from tests.store.market import flush
 
 
 def _refused(directory: Path, said: pytest.CaptureFixture[str]) -> str:
@@ -32,3 +33,14 @@ def test_an_archive_that_another_archiver_has_is_refused(tmp_path: Path, capsys:
     other.close()
     ArchiverService(ArchiverSettings(dir=tmp_path))
     assert "another archiver writes to" in _refused(tmp_path, capsys)
+
+
+def test_an_archive_whose_log_is_damaged_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line that names the file: rows from a wrong place on would be missing, or there twice."""
+    archive = Archive(tmp_path)
+    archive.write(flush(0, 3))
+    archive.close()
+    entry = tmp_path / "_log" / "000000000001.json"
+    entry.write_text(entry.read_text(encoding="utf-8").replace('"last_window":3', '"last_window":2'), encoding="utf-8")
+    said = _refused(tmp_path, capsys)
+    assert f"--dir {tmp_path} is wrong: {entry}: its checksum differs" in said and said.count("\n") == 1

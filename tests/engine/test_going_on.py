@@ -183,7 +183,8 @@ async def test_an_event_happens_in_the_window_that_was_promised(tmp_path: Path) 
     async with recorded(tmp_path / "book") as market:
         next_window = await killed_with_an_event(market, tmp_path / "state")
         clock = tmp_path / "state" / "clock.json"
-        kept = json.loads(clock.read_text(encoding="utf-8"))
+        # As it was written before it had a checksum: that is read, too.
+        kept = json.loads(clock.read_text(encoding="utf-8"))["clock"]
         kept["events"][0]["window"] += 1
         clock.write_text(json.dumps(kept), encoding="utf-8")
         async with running(market, tmp_path / "state", speed="50", until="") as one:
@@ -293,7 +294,7 @@ async def test_a_run_until_an_event_outlives_a_crash(tmp_path: Path) -> None:
             await one.windows(5)
             await one.engine.Pause(pb.PauseRequest(), None)
             await one.engine.RunUntil(until, None)
-            kept = json.loads((tmp_path / "state" / "clock.json").read_text(encoding="utf-8"))
+            kept = json.loads((tmp_path / "state" / "clock.json").read_text(encoding="utf-8"))["clock"]
             status = await one.state(pb.CLOCK_STATE_PAUSED)
             assert "traded at" in status.message
             await one.kill()

@@ -20,7 +20,11 @@ SECTOR_BYTES: Final = 512
 KINDS: Final = {
     "sqlite": ("*.sqlite",),
     "wal": ("*.sqlite-wal",),
+    "shm": ("*.sqlite-shm",),
     "snapshot": ("*.snapshot",),
+    "engine": ("engine-*.snapshot", "inputs-*.snapshot", "clock.json"),
+    "clock": ("clock.json",),
+    "archive": ("_log/*.json", "runs/**/*.parquet"),
     "parquet": ("*.parquet",),
 }
 """Patterns of the files of each kind."""

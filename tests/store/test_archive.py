@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from marksim.core.errors import NotNow
-from marksim.store.archive import IN_ORDER, Archive, Gap, Progress
+from marksim.store.archive import CHECKED_SCHEMA, IN_ORDER, Archive, Gap, Progress
 from marksim.store.parquet import TABLES, read_metadata, read_table, write_file
 from tests.store.market import BTC, flush
 
@@ -256,7 +256,10 @@ def test_a_run_that_comes_back_after_many_others_is_known(tmp_path: Path) -> Non
 def _relabel(root: Path, schema: int) -> None:
     """Make the log say that another version wrote it."""
     for path in (root / "_log").glob("*.json"):
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": schema}))
+        entry = json.loads(path.read_text()) | {"schema": schema}
+        if schema < CHECKED_SCHEMA:
+            del entry["check"]
+        path.write_text(json.dumps(entry))
 
 
 def test_an_archive_of_an_older_version_goes_on(tmp_path: Path) -> None:
@@ -270,8 +273,8 @@ def test_an_archive_of_an_older_version_goes_on(tmp_path: Path) -> None:
     archive.write(flush(4, 5))
     archive.settle()
     newest = tmp_path / "ticks/run=run-1/symbol=BTC%2FUSD/date=2026-01-01/part-000000000004-000000000005.parquet"
-    assert read_metadata(newest)["marksim.schema"] == "4"
-    assert [json.loads(path.read_text())["schema"] for path in sorted((tmp_path / "_log").glob("*.json"))] == [1, 4]
+    assert read_metadata(newest)["marksim.schema"] == "5"
+    assert [json.loads(path.read_text())["schema"] for path in sorted((tmp_path / "_log").glob("*.json"))] == [1, 5]
     archive.close()
 
 
@@ -280,8 +283,8 @@ def test_an_archive_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     archive = Archive(tmp_path)
     archive.write(flush(0, 3))
     archive.close()
-    _relabel(tmp_path, 5)
-    with pytest.raises(NotNow, match="has schema 5, this version knows 1 to 4: use another directory"):
+    _relabel(tmp_path, 6)
+    with pytest.raises(NotNow, match="has schema 6, this version knows 1 to 5: use another directory"):
         Archive(tmp_path)
 
 

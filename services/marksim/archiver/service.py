@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 from marksim.archiver.metrics import ArchiveMetrics
 from marksim.archiver.reader import BookReader, SharedArchive
 from marksim.archiver.settings import ArchiverSettings
-from marksim.core.errors import NotNow
+from marksim.core.errors import Damaged, NotNow
 from marksim.runtime.logs import get_logger
 from marksim.runtime.metrics import Store, StoreKind
 from marksim.runtime.service import Lifecycle
@@ -67,7 +67,7 @@ class ArchiverService:
 def _open(directory: Path) -> Archive:
     try:
         return Archive(directory)
-    except NotNow as error:
+    except (NotNow, Damaged) as error:
         reason = error.message
     except OSError as error:
         reason = f"the archive cannot be opened ({error})"

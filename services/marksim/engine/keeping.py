@@ -2,10 +2,12 @@
 
 <state>/engine-<window>.snapshot    agents, populations and what is under way after that window; the newest two
 <state>/inputs-<window>.snapshot    inputs, since the piece before, of agents that have no state; all of the run
-<state>/clock.json                  pause, speed, and events that were accepted and have not happened yet
+<state>/clock.json                  pause, speed, and events that were accepted and have not happened yet, under `clock`;
+                                    under `check` a BLAKE2b of them
 """
 
 import asyncio
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -14,13 +16,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from marksim.core.errors import MarksimError
+from marksim.core.errors import Damaged, MarksimError
 from marksim.runtime.logs import get_logger
+from marksim.store.files import write_whole
 from marksim.store.lock import take
 from marksim.store.snapshots import newest_snapshots, prune, read_snapshot, snapshot_path, write_snapshot
 
 SNAPSHOT: Final = "engine"
 INPUTS: Final = "inputs"
+CLOCK: Final = "clock.json"
 VERSION: Final = 1
 
 log = get_logger(__name__)
@@ -110,23 +114,36 @@ class Keeping:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, run, saved)
 
     def clock(self) -> ClockState:
-        """What was remembered last; nothing where nothing was, or it cannot be read."""
+        """What was remembered last; nothing where nothing was.
+
+        Raises Damaged where it cannot be known: events in it were promised to somebody, and a pause was asked for.
+        """
         if self.folder is None:
             return ClockState()
-        path = self.folder / "clock.json"
+        path = self.folder / CLOCK
         try:
-            return ClockState(**json.loads(path.read_text(encoding="utf-8")))
+            told = json.loads(path.read_text(encoding="utf-8"))
+            if "clock" not in told:
+                # As it was written before it had a checksum; one that has it and is damaged has other names.
+                return ClockState(**told)
+            if told["check"] != _check(told["clock"]):
+                raise ValueError("its checksum differs: it is not what was written there")
+            return ClockState(**told["clock"])
         except FileNotFoundError:
             return ClockState()
-        except (OSError, ValueError, TypeError) as error:
-            log.error("how the clock was steered is lost", file=str(path), reason=str(error))
-            return ClockState()
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            why = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+            what = "pause, speed and run-until, and events that were accepted and have not happened"
+            message = f"{path}: {why}; in it are {what}: bring it back, or remove it to go on without these"
+            raise Damaged(message, metadata={"file": str(path)}) from error
 
     async def remember(self, clock: ClockState) -> None:
-        """Keep how the clock is steered, whole or not at all. Raises OSError."""
+        """Keep how the clock is steered, whole or not at all. Raises JournalFull and Damaged."""
         if self.folder is not None:
-            text = json.dumps(asdict(clock))
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._replace, text)
+            told = asdict(clock)
+            text = json.dumps({"check": _check(told), "clock": told})
+            pieces = [text.encode()]
+            await asyncio.get_running_loop().run_in_executor(self._thread, write_whole, self.folder / CLOCK, pieces)
 
     async def close(self) -> None:
         """After the last snapshot."""
@@ -153,12 +170,6 @@ class Keeping:
         self.window = saved.window
         return True
 
-    def _replace(self, text: str) -> None:
-        assert self.folder is not None
-        path = self.folder / "clock.json"
-        aside = path.with_suffix(".tmp")
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+
+def _check(clock: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(clock).encode(), digest_size=16).hexdigest()

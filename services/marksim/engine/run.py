@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from marksim.core.agents.spec import MarketEvent
-from marksim.core.errors import InvalidInput
+from marksim.core.errors import Damaged, InvalidInput, MarksimError
 from marksim.core.feed.tape import run_hash
 from marksim.core.sim.engine import AgentFailure, AsyncTimeEngine, SymbolOutcome
 from marksim.core.sim.events import event_from_plain, event_to_plain
@@ -102,6 +102,8 @@ class Driver:
         """Whether the books keep what the run does, so that it can go on."""
         self._control: dict[int, Control] = {}
         """By window, what goes into one that was not sent yet."""
+        self._steered = ClockState()
+        """How the clock was steered before this process, in the run that goes on."""
         self._promised: list[dict[str, Any]] = []
         """Events of before a crash whose `window` is not the next one yet."""
         self._pieces: list[int] = []
@@ -281,8 +283,8 @@ class Driver:
         awaited = clock.awaited.plain(self.windows) if clock.awaited is not None else None
         try:
             await self._keeping.remember(ClockState(self.run, paused, speed, until_ns, awaited, waiting))
-        except OSError as error:
-            log.error("how the clock is steered could not be kept", reason=str(error))
+        except MarksimError as error:
+            log.error("how the clock is steered could not be kept", reason=error.message)
 
     async def _begin(self) -> None:
         present = await asyncio.gather(*(shard.present() for shard in self.shards))
@@ -306,6 +308,7 @@ class Driver:
         lasts = await all_of(shard.open(opening) for shard in self.shards)
         # Until it is where the books are: what would be kept now would be less than what is kept from before.
         self._kept = False
+        self._steered = self._find_steered() if resumed else ClockState()
         self._restore_clock()
         await self._rebuild(lasts, kept)
         self._kept = kept
@@ -350,7 +353,7 @@ class Driver:
             log.info("engine goes through recorded windows again", run=self.run, first=first, last=last)
             streams = [shard.recorded(self.run, first, last) for shard in self.shards]
             told = partial(self._say_progress, last)
-            asked = self._keeping.clock().awaited
+            asked = self._steered.awaited
             seen = look_again(self.clock, asked["window"] if asked is not None else 0, engine.failures)
             try:
                 await catch_up(engine, streams, first, last, self._agents_code, told, seen)
@@ -383,9 +386,16 @@ class Driver:
     def _say_progress(self, last: int, window: int) -> None:
         self.message = f"going through recorded windows again: {window} of {last}"
 
+    def _find_steered(self) -> ClockState:
+        """Raises Refused where it was written down and cannot be read: nobody knows what was asked for and promised."""
+        try:
+            return self._keeping.clock()
+        except Damaged as error:
+            raise Refused(f"how the clock was steered is lost: {error.message}") from error
+
     def _restore_clock(self) -> None:
         """Pause and speed as they were, where the engine did not end in order; from here on people steer them."""
-        clock = self._keeping.clock()
+        clock = self._steered
         if clock.run == self.run:
             factor = parse_speed(clock.speed) if clock.speed else self.clock.pacer.factor
             awaited = Awaited.of(clock.awaited, self._instruments) if clock.awaited is not None else None
@@ -393,7 +403,7 @@ class Driver:
 
     def _restore_events(self) -> None:
         """Those that were accepted and have not happened."""
-        clock = self._keeping.clock()
+        clock = self._steered
         if clock.run == self.run:
             self._promised = [event for event in clock.events if event["window"] >= self.windows]
             self._keep_promises(self.windows)

@@ -62,7 +62,7 @@ def simulate(
 
     Without `out` all rows stay in memory: about a gigabyte for each ten million. An agent that holds the clock for longer
     than `agent_limit_s` wall seconds, 0 for any, ends the run: Stalled names it. Raises InvalidInput for what is wrong,
-    NotNow where another process writes to `out`, and OSError where that cannot be written.
+    NotNow where another process writes to `out`, Damaged where what is there is, and OSError where it cannot be written.
     """
     resolved = _resolve(scenario, seed, overrides)
     chosen, until_ns = checked_tables(tables), _until_ns(resolved, until)

@@ -3,7 +3,8 @@
     <dir>/<table>/run=<uuid>/symbol=BTC%2FUSD/date=2026-01-01/part-<first window>-<last window>.parquet
     <dir>/gaps/run=<uuid>/part-<flush>-<n>.parquet      windows that were lost, and why
     <dir>/runs/run=<uuid>/symbol=BTC%2FUSD/part.parquet scenario hash, seed, instrument, first seen, how it ended, tape hash
-    <dir>/_log/<flush>.json                             what each flush added, and how far every run is stored
+    <dir>/_log/<flush>.json                             what each flush added, and how far every run is stored; `check` is a
+                                                        BLAKE2b of all else in it
 
 A flush writes all its files under hidden names (`.part-....parquet.<flush>.tmp`) and fsyncs them; then it writes its log
 entry aside and renames it: that one rename is the commit. Only then the hidden files are renamed to their own names. A start
@@ -20,6 +21,7 @@ Nothing is ever deleted here: the archive grows until somebody removes whole `ru
 any time, as the log keeps the position.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +35,7 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from marksim.codec import decimal_text
-from marksim.core.errors import NotNow
+from marksim.core.errors import Damaged, NotNow
 from marksim.core.types import Instrument
 from marksim.store.files import sync_directory
 from marksim.store.lock import take
@@ -51,6 +53,8 @@ from marksim.store.parquet import (
 )
 
 _VERSION: Final = {"marksim.schema": str(SCHEMA_VERSION)}
+CHECKED_SCHEMA: Final = 5
+"""From this one on, each log entry has a checksum."""
 RUNS_IN_ENTRY: Final = 8
 """So many runs' positions are in every log entry; an older run's is found by going back through the log."""
 
@@ -120,7 +124,7 @@ class Archive:
     """One archive directory, open for writing by this process alone. No method is safe in two threads at once."""
 
     def __init__(self, directory: Path, *, flag: str = "--dir", threads: int = 1) -> None:
-        """Open or create it, and finish or undo a flush that was cut off. Raises NotNow if another has it.
+        """Open or create it, and finish or undo a flush that was cut off. Raises NotNow if another has it, and Damaged.
 
         `flag` is what chooses the directory; a flush writes so many of its files at a time.
         """
@@ -129,10 +133,14 @@ class Archive:
         self._log.mkdir(parents=True, exist_ok=True)
         self._threads = threads
         self._lock = take(directory, flag)
-        self._entry = self._newest_entry()
-        self._unsettled = bool(self._entry)
-        self.settle()
-        _remove_hidden(directory)
+        try:
+            self._entry = self._newest_entry()
+            self._unsettled = bool(self._entry)
+            self.settle()
+            _remove_hidden(directory)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def totals(self) -> Totals:
@@ -158,7 +166,10 @@ class Archive:
         return None
 
     def write(self, flush: Flush) -> None:
-        """Store the flush, durable and committed when this returns. Raises OSError, and then nothing of it is stored."""
+        """Store the flush, durable and committed when this returns.
+
+        Raises OSError, and Damaged where what is to be told of a run is in a file that is; then nothing of it is stored.
+        """
         self.settle()
         number = self._entry.get("number", 0) + 1
         files: list[dict[str, Any]] = []
@@ -285,7 +296,7 @@ class Archive:
         hidden = _hidden(path, entry["number"])
         try:
             with hidden.open("w", encoding="utf-8") as file:
-                json.dump(entry, file, separators=(",", ":"))
+                json.dump({**entry, "check": _check(entry)}, file, separators=(",", ":"))
                 file.flush()
                 os.fsync(file.fileno())
             hidden.replace(path)
@@ -309,10 +320,24 @@ class Archive:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    entry: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if not 1 <= entry["schema"] <= SCHEMA_VERSION:
-        raise NotNow(f"{path} has schema {entry['schema']}, this version knows 1 to {SCHEMA_VERSION}: use another directory")
+    """A log entry. Raises NotNow for one of another version, and Damaged for one that is not what was written."""
+    try:
+        entry: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not 1 <= (schema := entry["schema"]) <= SCHEMA_VERSION:
+            raise NotNow(f"{path} has schema {schema}, this version knows 1 to {SCHEMA_VERSION}: use another directory")
+        check = entry.pop("check", None)
+        if check != (_check(entry) if schema >= CHECKED_SCHEMA else None):
+            raise ValueError("its checksum differs: it is not what was written there")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Damaged(
+            f"{path}: {error}; how far the archive is cannot be known without it: bring it back, or use another directory",
+            metadata={"file": str(path)},
+        ) from error
     return entry
+
+
+def _check(entry: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(entry).encode(), digest_size=16).hexdigest()
 
 
 def _complete(known: Mapping[str, Any]) -> set[str]:
@@ -396,7 +421,11 @@ def _run_row(facts: RunFacts, instrument: Instrument, first_seen: datetime) -> p
 def _ended_row(
     path: Path, how: str | None, tape_hash: str | None, tape_window: int | None
 ) -> tuple[pa.Table, dict[str, str]]:
-    row, metadata = read_table(path), {**read_metadata(path), **_VERSION}
+    try:
+        row, metadata = read_table(path), {**read_metadata(path), **_VERSION}
+    except (OSError, ValueError, pa.ArrowException) as error:
+        message = f"{path}: {error}; bring it back, or remove it: then the archive does not say what this run was"
+        raise Damaged(message, metadata={"file": str(path)}) from error
     made = {
         "ended": pa.array([how], pa.string()),
         "tape_hash": pa.array([tape_hash], pa.string()),

@@ -20,6 +20,7 @@ from marksim.store import lock, retention
 from marksim.store.dropping import drop
 from marksim.store.files import sync_directory
 from marksim.store.journal_disk import LogKeeper, Syncer
+from marksim.store.journal_log import check_log, note_boot
 from marksim.store.journal_reading import READER, JournalReader, codec_of, run_of, run_text, span_of
 from marksim.store.journal_rows import COLUMNS, Block, Prepared
 from marksim.store.journal_schema import (
@@ -103,6 +104,9 @@ class Journal:
             raise
 
     def _open(self) -> None:
+        # SQLite drops what follows the damage, and with the last connection the log goes.
+        check_log(self.path)
+        note_boot(self.directory)
         synchronous = "NORMAL" if self.durability is Durability.DISK else "OFF"
         self._connection = connect(self.path, synchronous=synchronous)
         try:
@@ -302,7 +306,7 @@ class Journal:
 
     def reader(self) -> JournalReader:
         """A reader with a connection of its own, to be closed."""
-        return JournalReader(self.directory)
+        return JournalReader(self.directory, beside_writer=True)
 
     def windows(self, first: int, last: int | None = None) -> Iterator[RecordedWindow]:
         """As JournalReader.windows, with a connection of its own."""

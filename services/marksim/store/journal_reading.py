@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +11,8 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from marksim.core.errors import Damaged, NotFound, Unreadable
+from marksim.core.errors import Damaged, NotFound, NotNow, Unreadable
+from marksim.store.journal_log import check_log
 from marksim.store.journal_rows import COLUMNS, Block, Row, RowCodec
 from marksim.store.journal_schema import (
     FILE,
@@ -25,6 +27,7 @@ from marksim.store.journal_schema import (
     log_of,
     naming_errors,
 )
+from marksim.store.lock import check_free
 from marksim.store.sealed import unseal
 from marksim.store.windows import RecordedWindow, RunRecord
 
@@ -41,11 +44,16 @@ _END: Final = "\U0010ffff"
 class JournalReader:
     """A connection of its own that only reads: for one thread at a time, beside the writer and other readers."""
 
-    def __init__(self, directory: Path) -> None:
-        """Open the journal of that directory. Raises NotFound where there is none, Unreadable, Damaged and NotNow."""
+    def __init__(self, directory: Path, *, beside_writer: bool = False) -> None:
+        """Open the journal of that directory, of which this process has the writer or not.
+
+        Raises NotFound where there is none, Unreadable, Damaged and NotNow.
+        """
         self.path = directory / FILE
         if not self.path.is_file():
             raise NotFound(f"there is no journal in {directory}")
+        if not beside_writer:
+            _check_log(self.path)
         with naming_errors(self.path):
             self._connection = connect(self.path, query_only=True)
             try:
@@ -230,6 +238,16 @@ class JournalReader:
                 reason="TRIMMED",
                 metadata={"first_window": str(first)},
             )
+
+
+def _check_log(path: Path) -> None:
+    """Raise Damaged where the log has lost what was in it; one that somebody writes to changes while it is looked at."""
+    try:
+        check_log(path)
+    except Damaged:
+        with suppress(NotNow):
+            check_free(path.parent, "--journal")
+            raise
 
 
 def span_of(connection: sqlite3.Connection) -> tuple[int, int]:

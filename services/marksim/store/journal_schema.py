@@ -17,7 +17,8 @@
 
 Of the two durabilities, `process` never waits for the disk (synchronous=OFF). What SQLite has written is then with the
 operating system, which keeps it when a process is killed, in the order in which it was written: a transaction is in the log
-whole, or its last frame is not there or has a wrong checksum, and who opens the file next ignores it. A checkpoint that was
+whole, or its last frame is not there or has a wrong checksum, and who opens the file next ignores it (journal_log.py finds
+what was not the last one, and is damaged). A checkpoint that was
 cut off is done again from the same log, which nothing overwrites before a checkpoint was whole. So kill -9 loses nothing
 that was acknowledged and harms no file; a power cut may do both. `disk` syncs the log in groups of windows
 (journal_disk.py), and has SQLite sync where a power cut could mix an old log with a new one (synchronous=NORMAL).

@@ -3,8 +3,11 @@
 import fcntl
 import os
 from pathlib import Path
+from typing import Final
 
 from marksim.core.errors import NotNow
+
+FILE: Final = ".lock"
 
 
 def take(directory: Path, flag: str = "--dir", who: str = "archiver") -> int:
@@ -12,7 +15,7 @@ def take(directory: Path, flag: str = "--dir", who: str = "archiver") -> int:
 
     Raises NotNow, with `who` writes to it and the `flag` that chooses another, where another process has it, and OSError.
     """
-    descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(directory / FILE, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         # The system drops it with the process, however that ends.
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

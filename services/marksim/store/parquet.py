@@ -43,10 +43,10 @@ from marksim.core.types import (
     TimeInForce,
 )
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """1 knew no auctions: no `session_state` in executions, nor what stands behind it in ticks. 2 knew no `tape_hash` in runs, 3
-no `tape_window` there. A version only adds tables, and columns at the end of tables, so that archives of all before it are
-read and continued."""
+no `tape_window` there, 4 no checksum in entries of the log. A version only adds tables, and columns at the end of tables, so
+that archives of all before it are read and continued."""
 ROW_GROUP_ROWS: Final = 1 << 17
 NS_PER_DAY: Final = 86_400 * 1_000_000_000
 
