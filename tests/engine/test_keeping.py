@@ -105,6 +105,10 @@ async def test_with_damaged_snapshots_the_tape_is_the_same(
     async with recorded(tmp_path / "two" / "book") as market:
         async with running(market, state) as one:
             await one.windows(120)
+            async with asyncio.timeout(20):
+                # They are written beside the windows.
+                while len(newest_snapshots(state, "engine")) < 2:
+                    await asyncio.sleep(0.001)
             await one.kill()
         found = [path for _, path in newest_snapshots(state, "engine")]
         assert len(found) == 2
