@@ -57,8 +57,8 @@ test-faults: $(DEV) ## Put faults into the order book, one at a time, and see th
 	FAULTS_EVERY=$(EVERY) $(PY) -m pytest -n $(JOBS) -m faults --timeout 300 tests/core/book/test_faults.py $(ARGS)
 
 .PHONY: faults
-faults: $(DEV) ## Kill each service five times under load, and prove that nothing shows (ARGS="--seed 2")
-	$(PY) -m tests.faults --target kills --kills 5 --fresh $(ARGS)
+faults: $(DEV) ## Kill each service five times under load, on two scenarios, and prove that nothing shows (ARGS="--seed 2")
+	$(PY) -m tests.faults --target kills --scenario default,coroutines --kills 5 --fresh $(ARGS)
 
 .PHONY: faults-long
 faults-long: $(DEV) ## All faults a hundred times, on two scenarios, for an hour; the same again goes on

@@ -34,8 +34,8 @@ assert api_implementation.Type() == "upb", "protobuf must run on upb; reinstall 
 
 MAX_ROWS: Final = 1 << 20
 """Most commands of one column message. Without it a few bytes could claim four thousand million rows."""
-MAX_DONE_ROWS: Final = 4 * MAX_ROWS
-"""Most rows of any other: a command may be accepted and trade, and each trade ends an order, of a full book, too."""
+MAX_DONE_ROWS: Final = 8 * MAX_ROWS
+"""Most rows of any other, as many as the journal takes of a window (core.feed.packing.MAX_ROWS)."""
 
 MAX_DECIMAL_CHARACTERS: Final = 32
 PRICE_DECIMALS: Final = 2

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from marksim.core.errors import Damaged
+from marksim.core.errors import Damaged, Exhausted, JournalFull
 from marksim.core.warm import compile_kernels
 from marksim.engine.keeping import ClockState, Keeping
 from marksim.store.snapshots import newest_snapshots
 from marksim.v1 import engine_pb2 as pb
+from marksim.v1 import orderbook_pb2
 from tests.engine.running import running, tape_of
-from tests.engine.test_going_on import controls_of, killed_with_an_event
+from tests.engine.test_going_on import FINGER, controls_of, killed_with_an_event
 from tests.orderbook.recorded_market import recorded
 
 EVENT = {"kind": "halt", "symbol": "BTC/USD", "duration_ns": 5_000_000_000}
@@ -64,6 +65,7 @@ async def test_an_engine_whose_clock_is_damaged_stays_and_says_so(tmp_path: Path
     clock = tmp_path / "state" / "clock.json"
     async with recorded(tmp_path / "book") as market:
         window = await killed_with_an_event(market, tmp_path / "state")
+        term = (await market.stub.GetRun(orderbook_pb2.GetRunRequest())).term
         whole = clock.read_text(encoding="utf-8")
         damaged = whole.replace(f'"window": {window}', f'"window": {window + 7}')
         assert damaged != whole
@@ -73,6 +75,8 @@ async def test_an_engine_whose_clock_is_damaged_stays_and_says_so(tmp_path: Path
                 while (status := await one.status()).state != pb.CLOCK_STATE_FAILED:
                     await asyncio.sleep(0.01)
             assert str(clock) in status.message and "checksum" in status.message and status.windows == 0
+            # It has driven nobody out that could go on.
+            assert (await market.stub.GetRun(orderbook_pb2.GetRunRequest())).term == term
         # What cannot be read is not written over either, so that it can be looked at.
         assert clock.read_text(encoding="utf-8") == damaged
         clock.write_text(whole, encoding="utf-8")
@@ -81,6 +85,24 @@ async def test_an_engine_whose_clock_is_damaged_stays_and_says_so(tmp_path: Path
             await one.engine.Step(pb.StepRequest(windows=3), None)
             assert await controls_of(market, status.run, window + 2) == [window]
             await one.kill()
+
+
+async def test_an_event_that_cannot_be_kept_is_not_acknowledged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It happens if the engine gets there, and the caller is told that nobody else would do it; a pause is taken anyway."""
+
+    async def full(_self: Keeping, _clock: ClockState) -> None:
+        raise JournalFull("no room here")
+
+    async with recorded(tmp_path / "book") as market, running(market, tmp_path / "state", speed="10", until="") as one:
+        await one.windows(2)
+        monkeypatch.setattr(Keeping, "remember", full)
+        assert (await one.engine.Pause(pb.PauseRequest(), None)).status.state == pb.CLOCK_STATE_PAUSED
+        with pytest.raises(Exhausted, match=r"happens in window \d+ if this engine gets there.*no room here") as refused:
+            await one.engine.InjectEvent(FINGER, None)
+        monkeypatch.undo()
+        await one.engine.Step(pb.StepRequest(windows=3), None)
+        status = await one.status()
+        assert await controls_of(market, status.run, status.windows - 1) == [int(refused.value.metadata["window"])]
 
 
 async def test_a_damaged_clock_of_another_run_holds_no_new_one_up(tmp_path: Path) -> None:

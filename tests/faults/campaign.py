@@ -36,7 +36,7 @@ from tests.faults.progress import Episode, Plan, Progress, figures
 from tests.faults.proxy import Direction, Proxy
 from tests.faults.readers import FeedReader, Reader, TapeReader
 from tests.faults.rows import archive_equals_journal, archived, executions_of
-from tests.faults.shim import Faults, Operation
+from tests.faults.shim import Faults, Kind, Operation
 from tests.faults.undisturbed import play_journal, undisturbed_hash
 
 ACCOUNTS: Final = 10
@@ -145,11 +145,12 @@ class Campaign:
             await moments.wait_for(moments.RANDOM, market, services, self._random)
             killed = market.kill(*services)
         moment = await moments.wait_for(kind, market, services, self._random, killed)
-        if kind == moments.RECOVERY and not moment.met:
+        if not moment.there:
             # It has not come back within its time: then there is nobody to kill, and the wait below says what is wrong.
             pids = killed
         else:
             pids = market.kill(*services)
+            moment = moments.after(moment, market, services)
         status = await market.all_running(than=pids)
         # Not from the kill: how long the supervisor waits before it starts a service again depends on what was before.
         recovered = time.monotonic() - market.stood_at
@@ -173,14 +174,16 @@ class Campaign:
         """Writes, syncs or renames fail for a while, or the disk is full; then all is well, and the market must go on."""
         faults = self._faults
         await asyncio.sleep(self._random.uniform(0.0, FAULT_S))
-        what = self._random.choice(("full disk", "failing writes", "failing syncs", "failing renames"))
+        what = self._random.choice(
+            ("full disk", "failing writes", "short writes", "torn writes", "failing syncs", "failing renames")
+        )
         before = sum(faults.counters.values())
         if what == "full disk":
             faults.fill_disk()
         else:
             operation = {"writes": Operation.WRITE, "syncs": Operation.SYNC, "renames": Operation.RENAME}[what.split()[1]]
-            chance = self._random.choice((0.05, 1.0))
-            faults.fail(operation, chance=chance, error=errno.EIO)
+            kind = {"short": Kind.SHORT, "torn": Kind.TEAR}.get(what.split()[0], Kind.FAIL)
+            faults.fail(operation, chance=self._random.choice((0.05, 1.0)), error=errno.EIO, kind=kind)
         await asyncio.sleep(self._random.uniform(0.5, FAULT_S))
         faults.heal()
         ended = time.monotonic()

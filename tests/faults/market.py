@@ -209,8 +209,8 @@ class Market:
                 self.stood_at = time.monotonic()
             if not standing:
                 missing = "a process of each service"
-            elif unready := await self._unready():
-                missing = f"readiness of {', '.join(unready)}"
+            elif unready := await self.unready():
+                missing = f"readiness of {', '.join(f'{service} ({why})' for service, why in unready.items())}"
             else:
                 missing = "windows that go on"
                 with contextlib.suppress(grpc.aio.AioRpcError):
@@ -226,12 +226,12 @@ class Market:
         pids = {service: self.pid_of(service) for service in KILLED}
         return all(pid is not None and pid != than.get(service) for service, pid in pids.items())
 
-    async def _unready(self) -> list[str]:
-        """Services whose /readyz does not say yes, each with what it says."""
+    async def unready(self) -> dict[str, str]:
+        """Services whose /readyz does not say yes, and what it says."""
         ports = self._http_ports
         asked = [asyncio.to_thread(_refusal, f"http://localhost:{port}/readyz") for port in ports.values()]
         answers = zip(ports, await asyncio.gather(*asked), strict=True)
-        return [f"{service} ({refusal})" for service, refusal in answers if refusal]
+        return {service: refusal for service, refusal in answers if refusal}
 
     @property
     def _http_ports(self) -> dict[str, int]:

@@ -1,13 +1,16 @@
 """When to kill: at a random moment, or while something that may not be cut off is under way.
 
-What is under way is seen from outside, by the files that come and go; nothing in the services helps.
+What is under way is seen from outside, by the files that come and go; nothing in the services helps. Whether a kill met a
+snapshot is seen by what it leaves: a file that has not got its name yet.
 """
 
 import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from tests.faults.market import Market
@@ -25,6 +28,8 @@ WATCHED_S: Final = 30.0
 SOON_S: Final = 2.5
 """In a recovery the next kill comes at most so late after the process is there."""
 LOOK_S: Final = 0.002
+FRESH_S: Final = 1.0
+"""A file that a kill cut off was written to at most so long before."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,8 @@ class Moment:
 
     kind: str
     met: bool
+    there: bool = True
+    """Whether the services are there to be killed."""
 
 
 def plan(number: int, service: str) -> str:
@@ -50,14 +57,28 @@ async def wait_for(
 ) -> Moment:
     """Return when it is time. The market runs; in a RECOVERY the services were `killed` just before: by name, their pids."""
     if kind == RECOVERY:
-        return Moment(kind, await _process(market, services, randomness, killed or {}))
+        there = await _process(market, services, randomness, killed or {})
+        return Moment(kind, there and set(services) <= set(await market.unready()), there)
     await asyncio.sleep(randomness.uniform(0.0, LONGEST_S))
     if kind == RANDOM:
         return Moment(kind, met=True)
-    met = await _changes(_snapshots if kind == SNAPSHOT else _parts, market)
-    # Anywhere from the beginning of the write to some time after it.
-    await asyncio.sleep(randomness.uniform(0.0, 0.02))
+    if kind == SNAPSHOT:
+        met = await _changes(lambda: _begun(market, services), LOOK_S / 10)
+        await asyncio.sleep(randomness.uniform(0.0, 0.002))
+    else:
+        met = await _changes(lambda: _parts(market), LOOK_S)
+        # Anywhere from the first file of it to some time after the last one.
+        await asyncio.sleep(randomness.uniform(0.0, 0.02))
     return Moment(kind, met)
+
+
+def after(moment: Moment, market: Market, services: Sequence[str]) -> Moment:
+    """The same once the services are killed: a snapshot was met where what was written of it is left."""
+    if moment.kind != SNAPSHOT:
+        return moment
+    # Not what another kill left before, and nobody has cleared away yet.
+    newest = max((changed for _, changed in _begun(market, services)), default=0.0)
+    return Moment(SNAPSHOT, time.time() - newest < FRESH_S)
 
 
 async def _process(market: Market, services: Sequence[str], randomness: random.Random, killed: Mapping[str, int]) -> bool:
@@ -76,22 +97,29 @@ async def _process(market: Market, services: Sequence[str], randomness: random.R
     return False
 
 
-async def _changes(look: Callable[[Market], set[object]], market: Market) -> bool:
-    before, deadline = look(market), time.monotonic() + WATCHED_S
+async def _changes(look: Callable[[], set[tuple[Path, float]]], every_s: float) -> bool:
+    before, deadline = look(), time.monotonic() + WATCHED_S
     while time.monotonic() < deadline:
-        if look(market) - before:
+        if look() - before:
             return True
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(every_s)
     return False
 
 
-def _snapshots(market: Market) -> set[object]:
-    """Snapshots of order book and engine, also those that still have another name."""
-    folders = [*market.journals, market.data_dir / "engine"]
-    return {path for folder in folders if folder.is_dir() for path in folder.iterdir() if "snapshot" in path.name}
+def _begun(market: Market, services: Sequence[str]) -> set[tuple[Path, float]]:
+    """Snapshots of these services that are being written, and have another name so long, and those that were cut off; and
+    when each was written to last.
+    """
+    folders = [*(market.journals if "orderbook" in services else ())]
+    folders += [market.data_dir / "engine"] if "engine" in services else []
+    begun = set()
+    for path in (path for folder in folders for path in folder.glob(".*.snapshot.tmp")):
+        with suppress(FileNotFoundError):
+            begun.add((path, path.stat().st_mtime))
+    return begun
 
 
-def _parts(market: Market) -> set[object]:
+def _parts(market: Market) -> set[tuple[Path, float]]:
     """The archive's folders with the time of their last change: each file of a rotation changes one when it is made."""
     folders = [*market.archive.glob("*/run=*/symbol=*/date=*"), *market.archive.glob("_log")]
-    return {(folder, folder.stat().st_mtime_ns) for folder in folders}
+    return {(folder, folder.stat().st_mtime) for folder in folders}

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import random
 from pathlib import Path
 
@@ -90,11 +91,43 @@ async def test_a_process_that_was_killed_is_not_taken_for_the_next_one(
         def pid_of(self, service: str) -> int | None:
             return self.seen.pop(0) if self.seen else 8
 
+        async def unready(self) -> dict[str, str]:
+            return unready
+
+    unready = {"edge": "connection refused"}
     monkeypatch.setattr(moments, "SOON_S", 0.0)
     market = Returning()
     moment = await moments.wait_for(moments.RECOVERY, market, ["edge"], random.Random(1), {"edge": 7})
-    assert moment.met
+    assert moment.met and moment.there
     assert not market.seen
+    unready = {"archiver": "connection refused"}
+    moment = await moments.wait_for(moments.RECOVERY, market, ["edge"], random.Random(1), {"edge": 7})
+    assert moment.there and not moment.met, "it had recovered by then"
+
+
+@pytest.mark.parametrize("service", ["orderbook", "engine"])
+def test_a_snapshot_was_met_where_the_kill_left_a_part_of_it(tmp_path: Path, service: str) -> None:
+    """Of the service that was killed, and just now: what another kill left, and whole ones, do not count."""
+
+    class Left(Market):
+        """Only its files are looked at."""
+
+        def __init__(self) -> None:
+            self.data_dir = tmp_path
+
+    folders = {"orderbook": tmp_path / "journal" / "shard-0", "engine": tmp_path / "engine"}
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    market, moment = Left(), moments.Moment(moments.SNAPSHOT, met=True)
+    part = folders.pop(service) / ".book-000000000007.snapshot.tmp"
+    (folders.popitem()[1] / part.name).write_bytes(b"of another")
+    part.with_name("book-000000000007.snapshot").write_bytes(b"whole")
+    assert not moments.after(moment, market, [service]).met
+    part.write_bytes(b"half")
+    assert moments.after(moment, market, [service]).met
+    os.utime(part, (1.0, 1.0))
+    assert not moments.after(moment, market, [service]).met
+    assert moments.after(moments.Moment(moments.RANDOM, met=True), market, [service]).met
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 import asyncio
 import math
 import random
+import sqlite3
 import threading
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from marksim.core.errors import Damaged, JournalFull, MarksimError, NotNow
 from marksim.core.types import Side
 from marksim.orderbook import recording, sequencing, trading
 from marksim.orderbook.recording import Recorder
-from marksim.store.journal import Journal
+from marksim.store.journal import BUSY_MS, Journal
 from marksim.store.journal_disk import Syncer
 from marksim.store.snapshots import newest_snapshots, snapshot_path
 from marksim.v1 import orderbook_pb2 as pb
@@ -30,7 +32,7 @@ FULL = JournalFull("no room here")
 class Appending:
     """What becomes of windows that are to be kept."""
 
-    error: MarksimError | None = None
+    error: Exception | None = None
     """With which the journal refuses them; None where it takes them."""
     on_loop: list[bool] = field(default_factory=list)
     """Of each try to keep one, whether it was on the event loop."""
@@ -81,6 +83,37 @@ async def test_a_window_that_cannot_be_kept_is_never_applied_twice(
         await trade(engine, [4, 5])
         assert (await described(market)).held == ""
         assert [str(part).replace(run, "") for part in (await shown(market))[1:]] == [str(part) for part in expected[1:]]
+
+
+async def test_a_window_that_is_more_than_the_journal_takes_is_held_and_says_why(
+    tmp_path: Path, appending: Appending
+) -> None:
+    """Nobody gets past it: that is told to the engine and to whoever asks, and is no error of nowhere."""
+    async with recorded(tmp_path) as market:
+        engine = await market.engine()
+        await trade(engine, [0])
+        appending.error = ValueError("9000000 rows are more than 8388608, the most that are packed in one piece")
+        await engine.send(window(1, *rows(1)))
+        assert "window 1 cannot be kept: 9000000 rows are more" in (await engine.answer()).held.reason
+        assert "window 1 cannot be kept" in (await described(market)).held
+
+
+async def test_another_program_that_writes_to_the_journal_is_waited_for(tmp_path: Path) -> None:
+    """A person's sqlite3, say: the window is held, and goes on once that is done."""
+    async with recorded(tmp_path) as market:
+        engine = await market.engine()
+        await trade(engine, [0])
+        journal = recorder_of(market).journal
+        # The event loop may be who waits for it.
+        assert journal._connection.execute("PRAGMA busy_timeout").fetchone() == (BUSY_MS,)
+        with closing(sqlite3.connect(journal.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            await engine.send(window(1, *rows(1)))
+            assert "another program" in (await engine.answer()).held.reason
+            other.execute("ROLLBACK")
+        while (answer := await engine.answer()).HasField("held"):
+            pass
+        assert answer.result.window == 1
 
 
 async def test_another_engine_comes_after_the_window_that_is_held(tmp_path: Path, appending: Appending) -> None:

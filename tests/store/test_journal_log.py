@@ -3,13 +3,16 @@
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from marksim.core.errors import Damaged
+from marksim.store import journal_log, journal_reading
 from marksim.store.journal import Journal, JournalReader
 from marksim.store.journal_log import check_log, index_of
 from marksim.store.journal_schema import FILE, PAGE_BYTES, log_of
@@ -67,7 +70,7 @@ def test_any_byte_of_a_frame_changed_is_named_by_whoever_opens_it(left: Path, tm
     """In the header, in the first, a middle and the last frame, in its head and its page; and it stays as it was."""
     whole = log_of(left / FILE).read_bytes()
     frames = (len(whole) - 32) // FRAME_BYTES
-    places = [place for place in range(32) if place not in range(12, 16)]
+    places = [*range(32)]
     for frame in (0, frames // 2, frames - 1):
         at = 32 + frame * FRAME_BYTES
         places += [at, at + 7, at + 9, at + 17, at + 23, at + 24, at + 2_000, at + FRAME_BYTES - 1]
@@ -121,8 +124,34 @@ def test_an_index_that_is_damaged_says_nothing(left: Path, tmp_path: Path) -> No
             assert journal.last_window == 39
 
 
-def test_a_reader_beside_the_writer_looks_at_nothing(tmp_path: Path) -> None:
+def test_a_log_that_somebody_empties_meanwhile_is_not_called_damaged(
+    left: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever closes the journal copies the log into the file, and removes log and index, perhaps between two looks."""
+    shutil.copytree(left, tmp_path / "journal")
+    path, read = tmp_path / "journal" / FILE, journal_log._read
+
+    def looks_late(file: Path) -> bytes:
+        if file == log_of(path):
+            with closing(sqlite3.connect(path)) as other:
+                other.execute("SELECT count(*) FROM windows").fetchone()
+        return read(file)
+
+    monkeypatch.setattr(journal_log, "_read", looks_late)
+    check_log(path)
+    monkeypatch.undo()
+    assert not log_of(path).exists()
+    with Journal(path.parent) as journal:
+        assert journal.last_window == 39
+
+
+def test_a_reader_beside_the_writer_looks_at_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The log changes under it; and a file that a process closes takes all its locks of that file along."""
+
+    def looks(path: Path) -> None:
+        raise AssertionError(f"{path} was opened beside its writer")
+
+    monkeypatch.setattr(journal_reading, "check_log", looks)
     with made(tmp_path / "journal", 5) as journal, journal.reader() as reader:
         index_of(journal.path).stat()
         assert reader.span() == (0, 4)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from marksim.core.agents.spec import MarketEvent
-from marksim.core.errors import Damaged, InvalidInput, MarksimError
+from marksim.core.errors import Damaged, Exhausted, InvalidInput, MarksimError
 from marksim.core.feed.tape import run_hash
 from marksim.core.sim.engine import AgentFailure, AsyncTimeEngine, SymbolOutcome
 from marksim.core.sim.events import event_from_plain, event_to_plain
@@ -255,9 +255,16 @@ class Driver:
             )
 
     async def inject(self, event: MarketEvent) -> int:
-        """Let an event happen in the next window that has not begun, whatever becomes of this process; that window."""
+        """Let an event happen in the next window that has not begun, whatever becomes of this process; that window.
+
+        Raises Exhausted where that cannot be promised: it may happen all the same.
+        """
         window = self._inject(event_to_plain(event))
-        await self.remember()
+        try:
+            await self._remember()
+        except MarksimError as error:
+            message = f"the event happens in window {window} if this engine gets there, and cannot be kept for another"
+            raise Exhausted(f"{message}: {error.message}", reason="NOT_KEPT", metadata={"window": str(window)}) from error
         return window
 
     def _inject(self, event: dict[str, Any]) -> int:
@@ -269,7 +276,17 @@ class Driver:
         return self._control.setdefault(window, Control())
 
     async def remember(self) -> None:
-        """Keep how the clock is steered and what waits, for the case that this process ends without a word."""
+        """Keep how the clock is steered and what waits, for the case that this process ends without a word.
+
+        Where it cannot be kept the clock is steered all the same: a full disk must not keep anyone from pausing the market.
+        """
+        try:
+            await self._remember()
+        except MarksimError as error:
+            log.error("how the clock is steered could not be kept", reason=error.message)
+
+    async def _remember(self) -> None:
+        """Raises JournalFull and Damaged."""
         if not self._kept:
             return
         clock, factor = self.clock, self.clock.pacer.factor
@@ -281,10 +298,7 @@ class Driver:
         paused = clock.paused and not clock.ended_in_order
         until_ns = 0 if clock.ended_in_order else clock.until_ns or 0
         awaited = clock.awaited.plain(self.windows) if clock.awaited is not None else None
-        try:
-            await self._keeping.remember(ClockState(self.run, paused, speed, until_ns, awaited, waiting))
-        except MarksimError as error:
-            log.error("how the clock is steered could not be kept", reason=error.message)
+        await self._keeping.remember(ClockState(self.run, paused, speed, until_ns, awaited, waiting))
 
     async def _begin(self) -> None:
         present = await asyncio.gather(*(shard.present() for shard in self.shards))
@@ -304,11 +318,13 @@ class Driver:
             scenario_text=json.dumps(self.scenario.resolved()),
             replay=self.replays,
         )
+        # Before another engine is driven out: this one may not be able to go on.
+        steered = self._find_steered() if resumed else ClockState()
         # From here on no other engine adds a window.
         lasts = await all_of(shard.open(opening) for shard in self.shards)
         # Until it is where the books are: what would be kept now would be less than what is kept from before.
         self._kept = False
-        self._steered = self._find_steered() if resumed else ClockState()
+        self._steered = steered
         self._restore_clock()
         await self._rebuild(lasts, kept)
         self._kept = kept

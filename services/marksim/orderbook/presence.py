@@ -166,6 +166,9 @@ class Presence:
 
     def _forget(self, account: str) -> None:
         """Nobody stands for it any more, and nothing is left to cancel."""
+        if self._sequencer.tape.ended.is_set():
+            # The journal may be closed by now; the next process finds out for itself.
+            return
         forgetting = asyncio.create_task(self._forgotten(account))
         self._forgetting.add(forgetting)
         forgetting.add_done_callback(self._forgetting.discard)
@@ -179,8 +182,7 @@ class Presence:
                 await self._put(key, None, self._notes[key])
             except MarksimError as error:
                 log.warning("cannot note that a client is gone; tried again", reason=error.reason, error=error.message)
-                if not self._sequencer.tape.ended.is_set():
-                    asyncio.get_running_loop().call_later(AGAIN_S, self._forget, account)
+                asyncio.get_running_loop().call_later(AGAIN_S, self._forget, account)
 
 
 def _grace_s(key: str, data: bytes) -> float:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from marksim.core.errors import MarksimError
+from marksim.core.errors import Exhausted, MarksimError
 from marksim.journal.states import KIND, VERSION
 from marksim.orderbook.confirmations import Changes
 from marksim.runtime.logs import get_logger
@@ -129,7 +129,11 @@ class Recorder:
 
     def _append(self, window: RecordedWindow, notes: Mapping[str, bytes | None]) -> None:
         began, self._was_quick = time.monotonic(), False
-        self.journal.append(window, notes)
+        try:
+            self.journal.append(window, notes)
+        except ValueError as error:
+            # More rows than are packed in one piece: nobody gets past that, so the market says why it stands.
+            raise Exhausted(f"window {window.window} cannot be kept: {error}", reason="WINDOW_NOT_KEPT") from error
         self._was_quick = time.monotonic() - began < QUICK_S
 
     def confirmed(self) -> dict[str, tuple[str, int]]:

@@ -10,9 +10,8 @@ from google.rpc import error_details_pb2, status_pb2
 from marksim.runtime.errors import DETAILS_KEY
 
 MAX_ANSWER_BYTES: Final = 1024 * 1024 * 1024
-"""The largest request that a book takes fits with all that comes of it, as answer, as frames, or as the journal has it.
-
-One order may trade with every other of a book, of which answer and frame have a row each. Nothing is allocated for it.
+"""What comes of a window, as answer, as frames, or as the journal has it: one order may trade with every other of a book,
+and answer and frame have a row of each. Nothing is allocated for it.
 """
 
 IDEMPOTENT: Final = {

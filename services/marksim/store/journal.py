@@ -55,6 +55,8 @@ __all__ = [
 ]
 
 ASIDE: Final = "aside"
+BUSY_MS: Final = 50
+"""So long a write waits for another program that writes, before it is refused for now."""
 _PAGES: Final = 3 * PAGE_BYTES
 """Of the log, that a transaction writes beside its blobs, about."""
 _INSERT: Final = "INSERT INTO windows VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -106,7 +108,6 @@ class Journal:
     def _open(self) -> None:
         # SQLite drops what follows the damage, and with the last connection the log goes.
         check_log(self.path)
-        note_boot(self.directory)
         synchronous = "NORMAL" if self.durability is Durability.DISK else "OFF"
         self._connection = connect(self.path, synchronous=synchronous)
         try:
@@ -114,10 +115,14 @@ class Journal:
                 create(self._connection)
             # Small ones, whose rows nobody would miss; of windows one that is missing is seen.
             check_tables(self._connection, self.path, "meta", "notes", "gaps")
+            # By now the index is that of this process.
+            note_boot(self.directory)
             self._connection.execute(f"PRAGMA max_page_count={self.limits.hard_mib * MIB // PAGE_BYTES}")
             self._connection.execute(f"PRAGMA journal_size_limit={self.limits.log_mib * MIB}")
             self._meta = Meta(self._connection, self.path)
             self._load()
+            # Another program that writes is waited for by trying again; the event loop may be who waits here.
+            self._connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
         except BaseException:
             self._connection.close()
             raise
@@ -204,8 +209,11 @@ class Journal:
                 connection.execute(_INSERT, self._codec.row(prepared, at))
             self._put_notes(notes, self.run.run)
             self._log.wrote(prepared.size)
-        with_first = self.first_window if self.first_window >= 0 else prepared.window
-        self.first_window, self.last_window = with_first, prepared.last
+        with self._writing:
+            # Somebody may be dropping windows beside it.
+            if self.first_window < 0:
+                self.first_window = prepared.window
+            self.last_window = prepared.last
         if not extends:
             self._empty_from = prepared.window if prepared.is_empty else None
             self.grown_bytes += prepared.size
@@ -249,13 +257,15 @@ class Journal:
         wants = retention.Wants(keep_from, must_keep, self.saved_window, tuple(self._readers.values()))
         at = self._clock() if now is None else now
         trimmed = retention.trim(self._dropping, wants, self.limits, at)
-        self.first_window = max(self.first_window, trimmed.first_window)
+        with self._writing:
+            self.first_window = max(self.first_window, trimmed.first_window)
         return trimmed
 
     def drop(self, before: int, wanted_from: int, reason: str) -> retention.Trimmed:
         """Drop all windows before that one, whoever wants them; those from `wanted_from` on are noted as a gap."""
         trimmed = drop(self._transaction, before, wanted_from, reason, self._clock())
-        self.first_window = max(self.first_window, trimmed.first_window)
+        with self._writing:
+            self.first_window = max(self.first_window, trimmed.first_window)
         return trimmed
 
     def sync(self) -> None:

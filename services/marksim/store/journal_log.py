@@ -52,7 +52,9 @@ def index_of(path: Path) -> Path:
 
 def note_boot(directory: Path) -> None:
     """Note in which life of the machine the journal there is written to, in the file of its lock. Raises OSError."""
-    (directory / LOCK).write_text(_boot(), encoding="utf-8")
+    path, boot = directory / LOCK, _boot()
+    if _read(path) != boot.encode():
+        path.write_text(boot, encoding="utf-8")
 
 
 def _boot() -> str:
@@ -83,7 +85,8 @@ def check_log(path: Path) -> None:
         # It began anew, which it does when all of it is in the file.
         return
     whole = 0 if header is None else _whole_frames(data, index.frames, *header)
-    if whole < index.frames:
+    if whole < index.frames and _read_index(_read(index_of(path))) == index:
+        # Otherwise somebody opened or closed it meanwhile, and has looked himself.
         lost = f"of {index.frames} pages that were written to it {index.frames - whole} cannot be read"
         raise Damaged(
             f"{log}: {lost}, and windows that were answered would be lost without a word: bring it back, or remove "

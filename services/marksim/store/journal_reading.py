@@ -245,8 +245,10 @@ def _check_log(path: Path) -> None:
     try:
         check_log(path)
     except Damaged:
+        # Who may not take the lock cannot ask; then what was found counts.
         with suppress(NotNow):
-            check_free(path.parent, "--journal")
+            with suppress(PermissionError):
+                check_free(path.parent, "--journal")
             raise
 
 
