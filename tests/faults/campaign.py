@@ -144,13 +144,12 @@ class Campaign:
         if kind == moments.RECOVERY:
             await moments.wait_for(moments.RANDOM, market, services, self._random)
             killed = market.kill(*services)
-        moment = await moments.wait_for(kind, market, services, self._random, killed)
-        if not moment.there:
-            # It has not come back within its time: then there is nobody to kill, and the wait below says what is wrong.
-            pids = killed
+        if kind == moments.SNAPSHOT:
+            moment, pids = await moments.kill_in_snapshot(market, services, self._random)
         else:
-            pids = market.kill(*services)
-            moment = moments.after(moment, market, services)
+            moment = await moments.wait_for(kind, market, services, self._random, killed)
+            # One that has not come back within its time cannot be killed: the wait below says what is wrong.
+            pids = market.kill(*services) if moment.there else killed
         status = await market.all_running(than=pids)
         # Not from the kill: how long the supervisor waits before it starts a service again depends on what was before.
         recovered = time.monotonic() - market.stood_at

@@ -127,14 +127,22 @@ class Market:
         """Not beneath the data: faults of the disk are for that."""
         return self.directory / "logs"
 
-    def kill(self, *services: str) -> dict[str, int]:
-        """kill -9 of one service or of several at once; their pids. Raises MarketFailed where one does not run."""
+    def pids_of(self, services: Sequence[str]) -> dict[str, int]:
+        """Process ids of services. Raises MarketFailed where one does not run."""
         pids: dict[str, int] = {}
         for service in services:
             pid = self.pid_of(service)
             if pid is None:
                 raise MarketFailed(f"{service} does not run, so it cannot be killed\n{self.logs()}")
             pids[service] = pid
+        return pids
+
+    def kill(self, *services: str) -> dict[str, int]:
+        """kill -9 of one service or of several at once; their pids. Raises MarketFailed where one does not run."""
+        return self.kill_at_once(self.pids_of(services))
+
+    def kill_at_once(self, pids: dict[str, int]) -> dict[str, int]:
+        """The same of processes that were looked for before, which takes longer than what is to be hit."""
         for service, pid in pids.items():
             os.kill(pid, signal.SIGKILL)
             self.killed.add(service)
@@ -367,9 +375,8 @@ class SeparateMarket(Market):
             if process.poll() is not None and name not in self.killed:
                 raise MarketFailed(f"{name} has ended with {process.poll()}\n{self.logs()}")
 
-    def kill(self, *services: str) -> dict[str, int]:
-        pids = super().kill(*services)
-        for service in services:
+    def kill_at_once(self, pids: dict[str, int]) -> dict[str, int]:
+        for service in super().kill_at_once(pids):
             self.processes[service].wait()
         return pids
 

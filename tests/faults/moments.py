@@ -7,7 +7,7 @@ snapshot is seen by what it leaves: a file that has not got its name yet.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ LONGEST_S: Final = 6.0
 """A random moment comes at most so late after the market runs."""
 WATCHED_S: Final = 30.0
 """So long a snapshot or a rotation is waited for."""
-SOON_S: Final = 2.5
+SOON_S: Final = 1.5
 """In a recovery the next kill comes at most so late after the process is there."""
 LOOK_S: Final = 0.002
 FRESH_S: Final = 1.0
@@ -55,27 +55,40 @@ def plan(number: int, service: str) -> str:
 async def wait_for(
     kind: str, market: Market, services: Sequence[str], randomness: random.Random, killed: Mapping[str, int] | None = None
 ) -> Moment:
-    """Return when it is time. The market runs; in a RECOVERY the services were `killed` just before: by name, their pids."""
+    """Return when it is time to kill, not for a SNAPSHOT. In a RECOVERY the services were `killed` just before: their pids."""
     if kind == RECOVERY:
         there = await _process(market, services, randomness, killed or {})
         return Moment(kind, there and set(services) <= set(await market.unready()), there)
     await asyncio.sleep(randomness.uniform(0.0, LONGEST_S))
     if kind == RANDOM:
         return Moment(kind, met=True)
-    if kind == SNAPSHOT:
-        met = await _changes(lambda: _begun(market, services), LOOK_S / 10)
-        await asyncio.sleep(randomness.uniform(0.0, 0.002))
-    else:
-        met = await _changes(lambda: _parts(market), LOOK_S)
-        # Anywhere from the first file of it to some time after the last one.
-        await asyncio.sleep(randomness.uniform(0.0, 0.02))
+    met = await _changes(market)
+    # Anywhere from the first file of it to some time after the last one.
+    await asyncio.sleep(randomness.uniform(0.0, 0.02))
     return Moment(kind, met)
 
 
-def after(moment: Moment, market: Market, services: Sequence[str]) -> Moment:
-    """The same once the services are killed: a snapshot was met where what was written of it is left."""
-    if moment.kind != SNAPSHOT:
-        return moment
+async def kill_in_snapshot(
+    market: Market, services: Sequence[str], randomness: random.Random
+) -> tuple[Moment, dict[str, int]]:
+    """Kill the services while one of them writes a snapshot, and else after WATCHED_S; their pids. Raises MarketFailed."""
+    await asyncio.sleep(randomness.uniform(0.0, LONGEST_S))
+    pids, delay_s = market.pids_of(services), randomness.choice((0.0, 0.0, randomness.uniform(0.0, 0.002)))
+
+    def strike() -> None:
+        # In a thread, and without looking for anything else: it takes a millisecond or two.
+        before, deadline = _begun(market, services), time.monotonic() + WATCHED_S
+        while time.monotonic() < deadline and not _begun(market, services) - before:
+            time.sleep(LOOK_S / 20)
+        time.sleep(delay_s)
+        market.kill_at_once(pids)
+
+    await asyncio.to_thread(strike)
+    return met_snapshot(market, services), pids
+
+
+def met_snapshot(market: Market, services: Sequence[str]) -> Moment:
+    """Whether the kill of just now has left a part of a snapshot."""
     # Not what another kill left before, and nobody has cleared away yet.
     newest = max((changed for _, changed in _begun(market, services)), default=0.0)
     return Moment(SNAPSHOT, time.time() - newest < FRESH_S)
@@ -97,12 +110,12 @@ async def _process(market: Market, services: Sequence[str], randomness: random.R
     return False
 
 
-async def _changes(look: Callable[[], set[tuple[Path, float]]], every_s: float) -> bool:
-    before, deadline = look(), time.monotonic() + WATCHED_S
+async def _changes(market: Market) -> bool:
+    before, deadline = _parts(market), time.monotonic() + WATCHED_S
     while time.monotonic() < deadline:
-        if look() - before:
+        if _parts(market) - before:
             return True
-        await asyncio.sleep(every_s)
+        await asyncio.sleep(LOOK_S)
     return False
 
 

@@ -118,16 +118,15 @@ def test_a_snapshot_was_met_where_the_kill_left_a_part_of_it(tmp_path: Path, ser
     folders = {"orderbook": tmp_path / "journal" / "shard-0", "engine": tmp_path / "engine"}
     for folder in folders.values():
         folder.mkdir(parents=True)
-    market, moment = Left(), moments.Moment(moments.SNAPSHOT, met=True)
+    market = Left()
     part = folders.pop(service) / ".book-000000000007.snapshot.tmp"
     (folders.popitem()[1] / part.name).write_bytes(b"of another")
     part.with_name("book-000000000007.snapshot").write_bytes(b"whole")
-    assert not moments.after(moment, market, [service]).met
+    assert not moments.met_snapshot(market, [service]).met
     part.write_bytes(b"half")
-    assert moments.after(moment, market, [service]).met
+    assert moments.met_snapshot(market, [service]).met
     os.utime(part, (1.0, 1.0))
-    assert not moments.after(moment, market, [service]).met
-    assert moments.after(moments.Moment(moments.RANDOM, met=True), market, [service]).met
+    assert not moments.met_snapshot(market, [service]).met
 
 
 @pytest.mark.parametrize(
