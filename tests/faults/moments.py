@@ -55,7 +55,7 @@ def plan(number: int, service: str) -> str:
 async def wait_for(
     kind: str, market: Market, services: Sequence[str], randomness: random.Random, killed: Mapping[str, int] | None = None
 ) -> Moment:
-    """Return when it is time to kill, not for a SNAPSHOT. In a RECOVERY the services were `killed` just before: their pids."""
+    """Return when it is time to kill, not for a SNAPSHOT. In a RECOVERY they were `killed` just before: their pids."""
     if kind == RECOVERY:
         there = await _process(market, services, randomness, killed or {})
         return Moment(kind, there and set(services) <= set(await market.unready()), there)

@@ -1,8 +1,12 @@
 """A market of populations, coroutines and events has one tape: in process, over gRPC, sharded, and however it is steered."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import grpc
+import grpc.aio
 import pytest
 
 from marksim.core.feed.tape import run_hash
@@ -14,6 +18,7 @@ from marksim.scenario import load_scenario
 from marksim.scenario.group import group_of
 from marksim.v1 import orderbook_pb2 as pb
 from tests.offline.test_equal import markets
+from tests.orderbook.market import Market
 from tests.scenario.files import write
 
 SECONDS = 60
@@ -78,7 +83,33 @@ async def steer(clock: Clock, driver: Driver, start_ns: int) -> None:
     await until(WINDOWS)
 
 
-async def live(reference: str, shards: int) -> str:
+@asynccontextmanager
+async def reading(books: list[Market], count: int) -> AsyncIterator[list[int]]:
+    """So many readers of each book that come, take some answers each, and go; yields how many answers they have had."""
+    answers = [0] * count
+
+    async def read(place: int) -> None:
+        parts = [pb.FRAME_PART_TICKS, pb.FRAME_PART_TRADES, pb.FRAME_PART_DEPTH, pb.FRAME_PART_EXECUTIONS]
+        while True:
+            for book in books:
+                call = book.stub.StreamTicks(pb.StreamTicksRequest(parts=parts[: 1 + place % 4], after_window=-1))
+                for _ in range(5 + 3 * place):
+                    if await call.read() is grpc.aio.EOF:
+                        return
+                    answers[place] += 1
+                call.cancel()
+
+    tasks = [asyncio.create_task(read(place)) for place in range(count)]
+    try:
+        yield answers
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(one is None or isinstance(one, asyncio.CancelledError) for one in ended), ended
+
+
+async def live(reference: str, shards: int, readers: int) -> str:
     """The tape hash of the market over gRPC."""
     scenario = load_scenario(reference)
     clock = Clock(None)
@@ -87,7 +118,9 @@ async def live(reference: str, shards: int) -> str:
         connections = [Shard(book.address) for book in books]
         driver = Driver(scenario, group_of(scenario, ()), clock, connections, lambda _: None)
         driving = asyncio.create_task(driver.drive())
-        await steer(clock, driver, scenario.start_ns)
+        async with reading(books, readers) as answers:
+            await steer(clock, driver, scenario.start_ns)
+        assert all(answers)
         runs = [await book.stub.GetRun(pb.GetRunRequest()) for book in books]
         await clock.stop()
         await driving
@@ -99,11 +132,13 @@ async def live(reference: str, shards: int) -> str:
     return run_hash({tape.symbol: tape.hash for run in runs for tape in run.tapes})
 
 
-@pytest.mark.parametrize("shards", [1, 2])
-async def test_a_mixed_market_has_the_tape_that_it_has_offline(shards: int, tmp_path: Path) -> None:
-    """Several populations and coroutines, lognormal latencies and events; live with pauses and steps, sharded or not."""
+@pytest.mark.parametrize(("shards", "readers"), [(1, 0), (2, 0), (1, 20)])
+async def test_a_mixed_market_has_the_tape_that_it_has_offline(shards: int, readers: int, tmp_path: Path) -> None:
+    """Several populations and coroutines, lognormal latencies and events; live with pauses, steps and speeds, sharded or
+    not, with nobody who reads and with many who come and go.
+    """
     reference = write(tmp_path, MIXED)
-    over_grpc = await live(reference, shards)
+    over_grpc = await live(reference, shards, readers)
     result = await asyncio.to_thread(simulate, reference, until=f"{SECONDS}s", tables=())
     assert result.stats.trades > 200
     assert result.tape_hash == over_grpc
