@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from marksim.core.warm import BOOK, compile_kernels
+from marksim.engine import shard
 from marksim.engine.service import EngineService
 from marksim.engine.settings import EngineSettings
 from marksim.runtime.serve import Lifecycle
@@ -146,6 +147,14 @@ async def test_an_engine_waits_for_books_that_roll_to_its_scenario() -> None:
             async with served(port=port, scenario=SCENARIO, ring_mib=32) as new:
                 await tape_of(new)
                 assert (await status_of(service)).state == engine_pb2.CLOCK_STATE_RUNNING
+
+
+async def test_a_window_that_no_book_takes_ends_the_market_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be refused by its size, and sent again, for ever."""
+    monkeypatch.setattr(shard, "MAX_REQUEST_BYTES", 400)
+    async with books(1) as markets, engine(markets) as service:
+        message = await failed(service)
+    assert "at most 400: make windows shorter (lookahead_ms)" in message and markets[0].address in message
 
 
 async def test_an_engine_that_is_fenced_while_paused_stays_out() -> None:

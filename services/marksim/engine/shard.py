@@ -10,9 +10,10 @@ import grpc.aio
 
 from marksim.codec import decode_columns, encode_columns, own_symbols, tick_from_proto
 from marksim.core.sim.engine import SymbolOutcome
-from marksim.core.types import EXECUTION, Records
+from marksim.core.types import COMMAND, EXECUTION, Records
 from marksim.runtime.channel import error_reason, open_channel, peer_error
 from marksim.runtime.logs import get_logger
+from marksim.runtime.serve import MAX_REQUEST_BYTES
 from marksim.v1 import orderbook_pb2 as pb
 from marksim.v1 import orderbook_pb2_grpc, types_pb2
 
@@ -179,6 +180,7 @@ class Shard:
             for symbol, rows in commands.items()
         ]
         request = pb.TradeRequest(window=pb.WindowCommands(window=window, commands=mine, control=control, tapes=tapes))
+        self._check_size(request, sum(map(len, commands.values())))
         held, sent = False, time.monotonic()
         while True:
             try:
@@ -219,6 +221,14 @@ class Shard:
                 log.debug("stream was gone already", address=self.address, reason=str(error))
         self._drop()
         await self._channel.close()
+
+    def _check_size(self, request: pb.TradeRequest, orders: int) -> None:
+        """Raise Refused for a window that no book takes: it would be refused, and sent again, for ever."""
+        # Never more bytes than that; to know how many takes longer.
+        if orders * COMMAND.itemsize <= MAX_REQUEST_BYTES or (size := request.ByteSize()) <= MAX_REQUEST_BYTES:
+            return
+        most = f"an order book takes at most {MAX_REQUEST_BYTES}: make windows shorter (lookahead_ms), or orders fewer"
+        raise Refused(f"window {request.window.window} for {self.address} has {orders} orders, {size} bytes, and {most}")
 
     async def _exchange(self, request: pb.TradeRequest) -> pb.WindowResult:
         if self._call is None:
