@@ -6,18 +6,21 @@ import json
 import socket
 import sys
 import tempfile
-from contextlib import suppress
+import urllib.request
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import yaml
 
-from tests.cluster.kube import CHART, COMPONENT, Json, Release, call, kubectl
+from tests.cluster.kube import CHART, COMPONENT, Json, Release, call, eventually, kubectl, need
 
 SCRAPE_INTERVAL: Final = "5s"
 PORT_ANNOTATION: Final = "prometheus.io/port"
 WITHIN_S: Final = 180.0
+READY_S: Final = 60.0
+_DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 async def panels_answer(release: Release) -> str:
@@ -26,18 +29,20 @@ async def panels_answer(release: Release) -> str:
     for pod in pods:
         await call("promtool", "check", "metrics", stdin=await kubectl("get", "--raw", _path(release, pod)))
     await call("promtool", "check", "rules", str(CHART / "files" / "alerts.yaml"))
-    with tempfile.TemporaryDirectory(prefix="marksim-prometheus-") as folder:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="marksim-prometheus-"))
         config = Path(folder) / "prometheus.yaml"
         config.write_text(yaml.safe_dump(await _config(release, pods, Path(folder))))
         await call("promtool", "check", "config", str(config))
-        port = _free_port()
+        port, log = _free_port(), stack.enter_context((Path(folder) / "log").open("wb"))
         process = await asyncio.create_subprocess_exec(
             *("prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder}/data"),
             *(f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"),
             stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
+            stderr=log,
         )
         try:
+            await eventually(lambda: _is_ready(process, port, Path(log.name)), READY_S, "a Prometheus that answers")
             flags = ("--namespace", release.namespace, "--release", release.name)
             command = (sys.executable, "-m", "tools.panel_queries", f"http://127.0.0.1:{port}", *flags)
             told = await call(*command, within_s=WITHIN_S)
@@ -94,6 +99,23 @@ async def _config(release: Release, pods: list[Json], folder: Path) -> Json:
         **({"authorization": {"credentials": user["token"]}} if "token" in user else {}),
     }
     return {"global": {"scrape_interval": SCRAPE_INTERVAL}, "scrape_configs": [job]}
+
+
+async def _is_ready(process: asyncio.subprocess.Process, port: int, log: Path) -> bool:
+    """Whether it answers; StepFailed with its log where it has ended."""
+    if process.returncode is not None:
+        said = await asyncio.to_thread(log.read_text)
+        need(False, f"Prometheus ended with {process.returncode}: {said[-800:]}")
+    return await asyncio.to_thread(_answers, f"http://127.0.0.1:{port}/-/ready")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with _DIRECT.open(url, timeout=2.0):
+            return True
+    except OSError:
+        # Refused, and 503 while it starts.
+        return False
 
 
 def _free_port() -> int:
