@@ -6,6 +6,7 @@ snapshot is seen by what it leaves: a file that has not got its name yet.
 
 import asyncio
 import random
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -78,9 +79,10 @@ async def kill_in_snapshot(
     def strike() -> None:
         # In a thread, and without looking for anything else: it takes a millisecond or two.
         before, deadline = _begun(market, services), time.monotonic() + WATCHED_S
+        pause = threading.Event()
         while time.monotonic() < deadline and not _begun(market, services) - before:
-            time.sleep(LOOK_S / 20)
-        time.sleep(delay_s)
+            pause.wait(LOOK_S / 20)
+        pause.wait(delay_s)
         market.kill_at_once(pids)
 
     await asyncio.to_thread(strike)
