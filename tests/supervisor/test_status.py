@@ -1,10 +1,12 @@
 """What the status line is read from."""
 
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from marksim.supervisor import status
 from marksim.supervisor.status import CLIENTS_METRIC, SESSION_METRIC, Reading, Watcher, status_line
 from marksim.v1 import engine_pb2
 
@@ -47,3 +49,19 @@ def test_the_status_line_has_the_begin_of_the_tape_hash() -> None:
     assert "tape" not in status_line(Reading(status, 1.0, 2.0, {}))
     status.tape_hash = "0123456789abcdef" * 4
     assert "10.0x  tape 0123456789ab  2 ticks/s" in status_line(Reading(status, 1.0, 2.0, {}))
+
+
+def test_a_service_that_ends_in_the_middle_of_its_metrics_is_one_that_does_not_answer() -> None:
+    """It was killed; the market goes on, and with it whoever asks."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4_096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\nmarksim_")
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        assert status._samples(f"http://127.0.0.1:{server.getsockname()[1]}/metrics") == []
+        answering.join()

@@ -1,8 +1,8 @@
 """How the market does, in one line: asked of the children over gRPC and from the edge's metrics."""
 
 import asyncio
+import http.client
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -124,7 +124,8 @@ def _samples(url: str) -> list[Sample]:
     try:
         with _DIRECT.open(url, timeout=_TIMEOUT_S) as answer:
             page = answer.read().decode()
-    except (OSError, urllib.error.URLError, ValueError):
+    except (OSError, http.client.HTTPException, ValueError):
+        # Also of one that ends in the middle of its answer.
         return []
     return [sample for family in text_string_to_metric_families(page) for sample in family.samples]
 
