@@ -7,7 +7,6 @@
 """
 
 import asyncio
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import Any, Final
 
 from marksim.core.errors import Damaged, MarksimError
 from marksim.runtime.logs import get_logger
-from marksim.store.files import write_whole
+from marksim.store.files import document_check, write_whole
 from marksim.store.lock import take
 from marksim.store.snapshots import newest_snapshots, prune, read_snapshot, snapshot_path, write_snapshot
 
@@ -126,7 +125,7 @@ class Keeping:
             if "clock" not in told:
                 # As it was written before it had a checksum; one that has it and is damaged has other names.
                 return ClockState(**told)
-            if told["check"] != _check(told["clock"]):
+            if told["check"] != document_check(told["clock"]):
                 raise ValueError("its checksum differs: it is not what was written there")
             return ClockState(**told["clock"])
         except FileNotFoundError:
@@ -141,7 +140,7 @@ class Keeping:
         """Keep how the clock is steered, whole or not at all. Raises JournalFull and Damaged."""
         if self.folder is not None:
             told = asdict(clock)
-            text = json.dumps({"check": _check(told), "clock": told})
+            text = json.dumps({"check": document_check(told), "clock": told})
             pieces = [text.encode()]
             await asyncio.get_running_loop().run_in_executor(self._thread, write_whole, self.folder / CLOCK, pieces)
 
@@ -169,7 +168,3 @@ class Keeping:
             return False
         self.window = saved.window
         return True
-
-
-def _check(clock: Mapping[str, Any]) -> str:
-    return hashlib.blake2b(json.dumps(clock).encode(), digest_size=16).hexdigest()

@@ -121,13 +121,6 @@ class Recorder:
 
     def keep_at_once(self, window: RecordedWindow, notes: Mapping[str, bytes | None]) -> None:
         """Keep a window: it is, as surely as the durability says, when this returns. Raises MarksimError."""
-        self._append(window, notes)
-
-    async def keep(self, window: RecordedWindow, notes: Mapping[str, bytes | None]) -> None:
-        """The same in the journal's thread."""
-        await self.run(lambda: self._append(window, notes))
-
-    def _append(self, window: RecordedWindow, notes: Mapping[str, bytes | None]) -> None:
         began, self._was_quick = time.monotonic(), False
         try:
             self.journal.append(window, notes)
@@ -135,6 +128,10 @@ class Recorder:
             # More rows than are packed in one piece: nobody gets past that, so the market says why it stands.
             raise Exhausted(f"window {window.window} cannot be kept: {error}", reason="WINDOW_NOT_KEPT") from error
         self._was_quick = time.monotonic() - began < QUICK_S
+
+    async def keep(self, window: RecordedWindow, notes: Mapping[str, bytes | None]) -> None:
+        """The same in the journal's thread."""
+        await self.run(partial(self.keep_at_once, window, notes))
 
     def confirmed(self) -> dict[str, tuple[str, int]]:
         """Run and window that each named reader confirmed last, as far as the journal knows."""

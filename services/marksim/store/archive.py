@@ -21,7 +21,6 @@ Nothing is ever deleted here: the archive grows until somebody removes whole `ru
 any time, as the log keeps the position.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +36,7 @@ import pyarrow as pa
 from marksim.codec import decimal_text
 from marksim.core.errors import Damaged, NotNow
 from marksim.core.types import Instrument
-from marksim.store.files import sync_directory
+from marksim.store.files import document_check, sync_directory
 from marksim.store.lock import take
 from marksim.store.parquet import (
     DERIVED,
@@ -296,7 +295,7 @@ class Archive:
         hidden = _hidden(path, entry["number"])
         try:
             with hidden.open("w", encoding="utf-8") as file:
-                json.dump({**entry, "check": _check(entry)}, file, separators=(",", ":"))
+                json.dump({**entry, "check": document_check(entry)}, file, separators=(",", ":"))
                 file.flush()
                 os.fsync(file.fileno())
             hidden.replace(path)
@@ -326,7 +325,7 @@ def _load(path: Path) -> dict[str, Any]:
         if not 1 <= (schema := entry["schema"]) <= SCHEMA_VERSION:
             raise NotNow(f"{path} has schema {schema}, this version knows 1 to {SCHEMA_VERSION}: use another directory")
         check = entry.pop("check", None)
-        if check != (_check(entry) if schema >= CHECKED_SCHEMA else None):
+        if check != (document_check(entry) if schema >= CHECKED_SCHEMA else None):
             raise ValueError("its checksum differs: it is not what was written there")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Damaged(
@@ -334,10 +333,6 @@ def _load(path: Path) -> dict[str, Any]:
             metadata={"file": str(path)},
         ) from error
     return entry
-
-
-def _check(entry: Mapping[str, Any]) -> str:
-    return hashlib.blake2b(json.dumps(entry).encode(), digest_size=16).hexdigest()
 
 
 def _complete(known: Mapping[str, Any]) -> set[str]:
