@@ -177,6 +177,22 @@ async def test_what_the_book_forgot_is_a_gap(tmp_path: Path) -> None:
     assert archived(tmp_path, "trades") == served("trades", 30, 60)
 
 
+async def test_windows_that_the_book_lost_after_they_were_stored_are_a_gap(tmp_path: Path) -> None:
+    """As after a power cut: it does others in their place, so a row of `gaps` says of which the stored ones are."""
+    async with serving(FakeBook(done=60)) as address, archiving(tmp_path, address) as service:
+        await until(lambda: bool(service.stores()) and len(files(tmp_path, "trades/**/*.parquet")) > 0)
+    assert archived(tmp_path, "trades") == served("trades", 0, 60)
+    book = FakeBook(done=40, pause_s=0.01)
+    async with serving(book) as address, archiving(tmp_path, address):
+        await until(lambda: gaps(tmp_path) == [("run-1", None, 41, 60)])
+        assert book.confirmed[0] == ("run-1", 40) and book.requests[0].after_window == 40
+        book.done = 90
+        await until(lambda: ("run-1", 90) in book.confirmed)
+    # The fake book gives the same windows again.
+    assert archived(tmp_path, "trades") == served("trades", 0, 90)
+    assert gaps(tmp_path) == [("run-1", None, 41, 60)]
+
+
 async def test_a_new_run_is_kept_beside_the_old_one(tmp_path: Path) -> None:
     """Each run has its partition; the lost end of the old one is a gap, and its row says how it ended."""
     book = FakeBook(done=30)

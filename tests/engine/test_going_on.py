@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from marksim.core.errors import NotNow
+from marksim.core.errors import JournalFull, NotNow
 from marksim.core.warm import compile_kernels
 from marksim.engine.keeping import Keeping
 from marksim.engine.recovery import catch_up
@@ -19,6 +19,7 @@ from marksim.engine.service import EngineService
 from marksim.engine.settings import EngineSettings
 from marksim.engine.shard import Shard
 from marksim.store import snapshots
+from marksim.store.journal import Journal
 from marksim.v1 import engine_pb2 as pb
 from marksim.v1 import orderbook_pb2
 from tests.engine.running import Running, running
@@ -176,6 +177,81 @@ async def test_a_pause_during_the_recovery_holds(tmp_path: Path, monkeypatch: py
             await pausing
             status = await one.state(pb.CLOCK_STATE_RUNNING, pb.CLOCK_STATE_PAUSED)
             assert status.state == pb.CLOCK_STATE_PAUSED and status.speed.factor == 60
+
+
+async def test_what_is_said_before_the_book_is_there_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the clock was steered otherwise before the crash; and what needs to know the present is refused so long."""
+    waiting, go_on, opens = asyncio.Event(), asyncio.Event(), Shard.open
+
+    async def waits(self: Shard, opened: orderbook_pb2.OpenRun) -> int:
+        waiting.set()
+        await go_on.wait()
+        return await opens(self, opened)
+
+    async with recorded(tmp_path / "book") as market:
+        async with running(market, tmp_path / "state", speed="50", until="") as one:
+            await one.windows(20)
+            await one.engine.SetSpeed(pb.SetSpeedRequest(speed=pb.Speed(factor=60)), None)
+            await one.kill()
+        monkeypatch.setattr(Shard, "open", waits)
+        async with running(market, tmp_path / "state", speed="50", until="") as one:
+            await waiting.wait()
+            pausing = asyncio.create_task(one.engine.Pause(pb.PauseRequest(), None))
+            while not one.engine.clock.paused:
+                await asyncio.sleep(0)
+            await one.engine.SetSpeed(pb.SetSpeedRequest(speed=pb.Speed(factor=7)), None)
+            until = pb.RunUntilRequest(event=pb.RunUntilEvent(kind=pb.RUN_UNTIL_KIND_TRADE))
+            with pytest.raises(NotNow, match="does not go on yet"):
+                await one.engine.RunUntil(until, None)
+            go_on.set()
+            await pausing
+            status = await one.state(pb.CLOCK_STATE_RUNNING, pb.CLOCK_STATE_PAUSED)
+            assert status.state == pb.CLOCK_STATE_PAUSED and status.speed.factor == 7
+
+
+async def test_an_event_in_a_window_that_was_lost_with_book_and_engine_happens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was sent, and the disk was full; then somebody paused the market, and both were killed before there was room."""
+    held = asyncio.Event()
+
+    def full(*_: Any) -> None:
+        held.set()
+        raise JournalFull("there is no room")
+
+    book = recorded(tmp_path / "book", in_order=False)
+    async with book as market, running(market, tmp_path / "state", speed="50", until="") as one:
+        await one.windows(20)
+        await one.engine.Pause(pb.PauseRequest(), None)
+        promised = (await one.engine.InjectEvent(FINGER, None)).window
+        with monkeypatch.context() as patch:
+            patch.setattr(Journal, "append", full)
+            stepping = asyncio.create_task(one.engine.Step(pb.StepRequest(windows=2), None))
+            await held.wait()
+            await one.engine.Pause(pb.PauseRequest(), None)
+            with pytest.raises(NotNow, match="the step was ended"):
+                await stepping
+            await one.kill()
+    async with recorded(tmp_path / "book") as market, running(market, tmp_path / "state", speed="50", until="") as one:
+        assert (await one.status()).windows <= promised
+        assert await stepped(market, one, 2) == [promised]
+
+
+async def test_an_event_that_happened_is_remembered_until_the_disk_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """durability disk: a power cut takes windows that the engine was told of; the event is not taken with them."""
+    book = recorded(tmp_path / "book", durability="disk")
+    async with book as market, running(market, tmp_path / "state", speed="50", until="") as one:
+        await one.windows(20)
+        await one.engine.Pause(pb.PauseRequest(), None)
+        promised = (await one.engine.InjectEvent(FINGER, None)).window
+        for is_over in (False, True):
+            monkeypatch.setattr("marksim.engine.run.LATELY_S", 0.0 if is_over else 60.0)
+            await one.engine.Step(pb.StepRequest(windows=2), None)
+            await one.engine.Pause(pb.PauseRequest(), None)
+            kept = json.loads((tmp_path / "state" / "clock.json").read_text(encoding="utf-8"))["clock"]["events"]
+            assert [event["window"] for event in kept] == ([] if is_over else [promised])
 
 
 async def test_an_event_happens_in_the_window_that_was_promised(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from tests.faults.ledger import (
     shortened,
 )
 from tests.faults.market import KILLED, Market, MarketFailed, SeparateMarket, Standing, SupervisedMarket, running
-from tests.faults.progress import Episode, Plan, Progress, figures
+from tests.faults.progress import Episode, Plan, Progress, figures, missed
 from tests.faults.proxy import Direction, Proxy
 from tests.faults.readers import FeedReader, Reader, TapeReader
 from tests.faults.rows import archive_equals_journal, archived, executions_of
@@ -92,9 +92,11 @@ class Campaign:
                     separate.seen_book[service] = link.address
                 async with running(separate):
                     yield separate
-        elif target in ("clock", "disk"):
+        elif target in ("clock", "disk", "synced"):
             with Faults(self._directory / "data", seed=seed) as self._faults:
                 flags = self._faults.environment()
+                if target == "synced":
+                    flags = {**flags, "MARKSIM_ORDERBOOK__DURABILITY": "disk"}
                 async with running(SupervisedMarket(self._directory, scenario, seed, environment=flags)) as market:
                     yield market
         else:
@@ -134,7 +136,7 @@ class Campaign:
         target, number = self._plan.target, self._progress.done + 1
         if target == "clock":
             return await self._step_clock(market, number)
-        if target == "disk":
+        if target in ("disk", "synced"):
             return await self._fail_disk(market, number)
         if target == "network":
             return await self._fail_network(market, number)
@@ -210,6 +212,7 @@ class Campaign:
         what = self._random.choice(sorted(faults))
         faults[what]()
         await asyncio.sleep(self._random.uniform(0.5, FAULT_S))
+        self._progress.problems += await market.over_bounds()
         link.heal()
         ended = time.monotonic()
         status = await market.all_running()
@@ -228,6 +231,7 @@ class Campaign:
         checks: dict[str, Sequence[str]] = {
             "end": [f"the market ended with {code}"] if code else [],
             "run": self._one_run(standing),
+            "moments": missed(self._progress.episodes),
             "readers": self._progress.problems,
             "clients": [*check_answers(answers), *check_final(answers, listed)],
             "events": _checked(lambda: self._events(market, standing, listed, instruments)),

@@ -25,7 +25,7 @@ import psutil
 
 from marksim.core.feed.tape import run_hash
 from marksim.runtime.channel import open_channel
-from marksim.v1 import engine_pb2, engine_pb2_grpc, orderbook_pb2_grpc
+from marksim.v1 import engine_pb2, engine_pb2_grpc, orderbook_pb2_grpc, telemetry_pb2, telemetry_pb2_grpc
 from marksim.v1 import orderbook_pb2 as pb
 from tests.e2e.market import SERVICES, START_S, free_block
 
@@ -190,6 +190,22 @@ class Market:
             stub: Any = orderbook_pb2_grpc.OrderBookServiceStub(channel)
             listed = await stub.ListReaders(pb.ListReadersRequest(), timeout=20, wait_for_ready=True)
         return any(reader.reader == "archiver" and reader.connected for reader in listed.readers)
+
+    async def over_bounds(self) -> list[str]:
+        """Places of services that hold more than they say they may, a sentence each; of the services that answer."""
+        over = []
+        for service in KILLED:
+            try:
+                async with open_channel(f"localhost:{self.grpc_ports[service]}") as channel:
+                    stub: Any = telemetry_pb2_grpc.TelemetryServiceStub(channel)
+                    memory = await stub.GetMemory(telemetry_pb2.GetMemoryRequest(), timeout=5)
+            except grpc.aio.AioRpcError:
+                continue
+            for store in memory.stores:
+                for used, most in ((store.used, store.capacity), (store.used_bytes, store.capacity_bytes)):
+                    if used > most > 0:
+                        over.append(f"{service}: {store.name} holds {used}, and may hold {most}")
+        return over
 
     async def standing(self) -> Standing:
         """Run, term, windows and tape hash, of engine and book."""

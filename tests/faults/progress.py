@@ -8,9 +8,11 @@ from typing import Any, Final
 
 SCHEMA: Final = 1
 KILLS: Final = ("orderbook", "engine", "archiver", "edge", "two")
-TARGETS: Final = (*KILLS, "clock", "disk", "network")
-"""What is done to the market: one service is killed, two at once, the wall clock steps, the disk or the network fails for a
-while."""
+TARGETS: Final = (*KILLS, "clock", "disk", "synced", "network")
+"""What is done to the market: one service is killed, two at once, the wall clock steps, the disk fails for a while, with
+durability `process` or, `synced`, with `disk`, or the network does."""
+OFTEN: Final = 5
+"""A moment that was looked for so often must have come in half of the cases."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,16 @@ def quantile(values: Sequence[float], share: float) -> float:
         return 0.0
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, max(0, -(-int(share * 1000 * len(ordered)) // 1000) - 1))]
+
+
+def missed(episodes: Sequence[Episode]) -> list[str]:
+    """Moments that were looked for often and hardly came: such a campaign proves less than it says."""
+    problems = []
+    for kind in sorted({episode.moment for episode in episodes}):
+        met = [episode.met for episode in episodes if episode.moment == kind]
+        if len(met) >= OFTEN and sum(met) * 2 < len(met):
+            problems.append(f"only {sum(met)} of {len(met)} times in the moment {kind}")
+    return problems
 
 
 def figures(progress: Progress, orders: Mapping[str, int], checks: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tests.faults import moments, soak
 from tests.faults.__main__ import main as campaign
 from tests.faults.__main__ import results, span
 from tests.faults.market import Market
-from tests.faults.progress import Episode, Plan, Progress, figures, load, quantile, table
+from tests.faults.progress import Episode, Plan, Progress, figures, load, missed, quantile, table
 from tests.faults.soak import Sample, Soak
 
 PLAN = Plan("orderbook", "default", 3, 7)
@@ -38,6 +38,13 @@ def test_slices_go_on_from_the_file(tmp_path: Path) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 0}))
     with pytest.raises(ValueError, match="another version"):
         load(path, PLAN)
+
+
+@pytest.mark.parametrize(("met", "problems"), [((0, 0, 0, 0), 0), ((1, 0, 1, 0, 0), 1), ((1, 0, 1, 0, 1), 0)])
+def test_a_campaign_that_hardly_met_its_moment_is_not_sound(met: tuple[int, ...], problems: int) -> None:
+    """Of few tries nothing is said; of many at least half have met what they were for."""
+    looked = [Episode(n, ("engine",), "snapshot", bool(one), 1.0, n, "run-1") for n, one in enumerate(met)]
+    assert len(missed([*episodes(9), *looked])) == problems
 
 
 def test_figures_and_table_say_what_was_found(tmp_path: Path) -> None:

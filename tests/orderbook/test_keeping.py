@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 import random
 import sqlite3
 import threading
@@ -14,6 +15,7 @@ import grpc
 import pytest
 
 from marksim.core.errors import Damaged, JournalFull, MarksimError, NotNow
+from marksim.core.feed.packing import TooManyRows
 from marksim.core.types import Side
 from marksim.orderbook import recording, sequencing, trading
 from marksim.orderbook.recording import Recorder
@@ -92,7 +94,7 @@ async def test_a_window_that_is_more_than_the_journal_takes_is_held_and_says_why
     async with recorded(tmp_path) as market:
         engine = await market.engine()
         await trade(engine, [0])
-        appending.error = ValueError("9000000 rows are more than 8388608, the most that are packed in one piece")
+        appending.error = TooManyRows("9000000 rows are more than 8388608, the most that are packed in one piece")
         await engine.send(window(1, *rows(1)))
         assert "window 1 cannot be kept: 9000000 rows are more" in (await engine.answer()).held.reason
         assert "window 1 cannot be kept" in (await described(market)).held
@@ -407,6 +409,37 @@ async def test_a_sync_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     async with recorded(tmp_path) as market:
         engine = await market.engine(run, term=2, instance="b")
         assert engine.opened.last_window == 3
+
+
+async def test_a_file_that_cannot_be_synced_ends_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """durability disk: as the log's own sync; nobody waits for a journal that never takes anything again."""
+    fail, sync = [False], os.fsync
+
+    def failing(descriptor: int) -> None:
+        if fail[0] and threading.current_thread().name == "journal-log":
+            raise OSError("the disk is gone")
+        sync(descriptor)
+
+    monkeypatch.setattr("os.fsync", failing)
+    monkeypatch.setattr("marksim.store.journal_disk.BEGIN_BYTES", 1_000)
+    async with recorded(tmp_path, durability="disk", sync_ms=20) as market:
+        engine, run = await market.engine(), market.run
+        await trade(engine, range(3))
+        fail[0] = True
+        for number in range(3, 100):
+            await engine.send(window(number, *rows(number)))
+            answer = await engine.answer()
+            if answer.HasField("held"):
+                break
+        assert "the disk is gone" in answer.held.reason
+        assert market.running is not None
+        with pytest.raises(Damaged, match="the disk is gone.*goes on with what the disk has"):
+            async with asyncio.timeout(WAIT_S):
+                await market.running
+        fail[0] = False
+    async with recorded(tmp_path) as market:
+        engine = await market.engine(run, term=2, instance="b")
+        assert engine.opened.last_window == number - 1
 
 
 async def test_what_waits_for_a_sync_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,7 +113,7 @@ class Intake:
     def add(self, message: pb.StreamTicksResponse) -> None:
         """Take what a message of the current run brings; raises InvalidInput for a symbol that the run does not have."""
         if self.lost(message):
-            self._note_gap(message.gap)
+            self.note_gap(message.gap)
         for frame in message.frames:
             self._add_frame(frame)
         if message.HasField("last_window"):
@@ -139,6 +139,16 @@ class Intake:
         """Whether the message tells of windows that are lost: after the end of a run in order there are none."""
         gap = message.gap
         return message.HasField("gap") and (gap.HasField("last_window") or self.complete != (gap.run, gap.first_window - 1))
+
+    def note_gap(self, gap: pb.Gap) -> None:
+        """Windows are lost."""
+        run = gap.run or self.run
+        last = gap.last_window if gap.HasField("last_window") else None
+        if run == self.run and last is not None:
+            self._told_lost = max(self._told_lost, last)
+        if run != self.run and last is None:
+            self._ended[run] = f"lost: {gap.reason}"
+        self._record(Gap(run, gap.first_window, last, gap.reason))
 
     def take(self) -> Batch:
         """All that is to be stored; the intake is empty afterwards and goes on from here."""
@@ -186,15 +196,6 @@ class Intake:
 
     def _of(self, table: str, symbol: str) -> _Pieces:
         return self._pieces.setdefault((table, symbol), _Pieces())
-
-    def _note_gap(self, gap: pb.Gap) -> None:
-        run = gap.run or self.run
-        last = gap.last_window if gap.HasField("last_window") else None
-        if run == self.run and last is not None:
-            self._told_lost = max(self._told_lost, last)
-        if run != self.run and last is None:
-            self._ended[run] = f"lost: {gap.reason}"
-        self._record(Gap(run, gap.first_window, last, gap.reason))
 
     def _record(self, gap: Gap) -> None:
         # A stream that broke right after it told of a gap tells of it again.

@@ -71,6 +71,8 @@ class BookReader:
         self._draining = draining
         self._intake = Intake()
         self._run_before = ""
+        self._undone: pb.Gap | None = None
+        """Windows that are stored and that the book has lost, to be noted once its run is heard of."""
         self._opened_at = time.monotonic()
         self._metrics = BookMetrics(address)
         self._seen = False
@@ -195,6 +197,7 @@ class BookReader:
                 if self._shared.archive.is_complete(position[0], symbols):
                     self._intake.complete = position
                 self._metrics.stored(position[1])
+                position = await self._where_both_are(stub, position)
                 await self._confirm(stub, position)
         if position is None:
             position = (await stub.GetRun(pb.GetRunRequest(), timeout=ASK_TIMEOUT_S)).run, -1
@@ -207,6 +210,20 @@ class BookReader:
             after_window=position[1],
             batch_interval_ms=self._settings.batch_interval_ms,
         )
+
+    async def _where_both_are(self, stub: "rpc.OrderBookServiceAsyncStub", stored: tuple[str, int]) -> tuple[str, int]:
+        """What is stored, or less where the book has less of that run: after a power cut, or with a journal from a backup.
+
+        It does other windows in the place of those that it lost. What is stored of them stays, and a gap says so.
+        """
+        present = await stub.GetRun(pb.GetRunRequest(), timeout=ASK_TIMEOUT_S)
+        (run, window), last = stored, present.last_window if present.HasField("last_window") else -1
+        if present.run != run or last >= window:
+            return stored
+        reason = "the order book lost these windows and did others in their place: what is stored is of those that it lost"
+        self._undone = pb.Gap(run=run, first_window=last + 1, last_window=window, reason=reason)
+        log.error("the order book has lost windows that are stored", run=run, first_window=last + 1, last_window=window)
+        return run, last
 
     async def _take(self, message: pb.StreamTicksResponse, stub: "rpc.OrderBookServiceAsyncStub") -> None:
         self._seen = True
@@ -221,6 +238,9 @@ class BookReader:
             self._run_before = message.run
             if (begun := self._intake.position) is not None:
                 self._metrics.begins(begun[1])
+            if self._undone is not None and self._undone.run == message.run:
+                self._intake.note_gap(self._undone)
+                self._undone = None
             log.info("a run begins", orderbook=self._address, run=message.run, known=bool(stored))
             # At once, lest a crash before the first file hide that there was a run.
             await self._store(stub)

@@ -37,6 +37,8 @@ class Clock:
         self.awaited: Awaited | None = None
         self.message = ""
         self.idle_s = 0.0
+        self._is_moved = self._is_paced = False
+        """Whether somebody has let it go on or paused it, and set its speed, since this process began."""
         self._end_ns: int | None = None
         self._step: Step | None = None
         self._held = False
@@ -74,8 +76,11 @@ class Clock:
         self._samples.clear()
 
     def restore(self, paused: bool, factor: float | None, until_ns: int, awaited: Awaited | None = None) -> None:
-        """Be steered as before a crash; nobody waits yet."""
-        self.paused, self.pacer.factor, self.until_ns, self.awaited = paused, factor, until_ns or None, awaited
+        """Be steered as before a crash, as far as nobody has said otherwise meanwhile: that was answered, and holds."""
+        if not self._is_paced:
+            self.pacer.factor = factor
+        if not self._is_moved:
+            self.paused, self.until_ns, self.awaited = paused, until_ns or None, awaited
 
     def reaches_its_end(self, end_ns: int) -> bool:
         """True, and paused, where a window up to `end_ns` would pass the time that run-until named."""
@@ -118,6 +123,7 @@ class Clock:
         It ends a step that is under way and forgets a run-until.
         """
         self.paused, self.until_ns, self.awaited, self._step = True, None, None, None
+        self._is_moved = True
         await self._notify()
         try:
             async with asyncio.timeout(PAUSE_WAIT_S), self._changed:
@@ -127,6 +133,7 @@ class Clock:
 
     async def resume(self) -> None:
         """Let a paused clock go on from where it stands; it ends a step that is under way."""
+        self._is_moved = True
         if self.paused:
             self.paused, self._step, self._held, self.message = False, None, False, ""
             await self._notify()
@@ -159,6 +166,7 @@ class Clock:
 
     async def set_factor(self, factor: float | None, sim_ns: int) -> None:
         """Change the speed; a window that waits is obeyed at the new one."""
+        self._is_paced = True
         self.pacer.set_factor(factor, time.monotonic(), sim_ns, max(sim_ns, self._end_ns or 0))
         self._samples.clear()
 

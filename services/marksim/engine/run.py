@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -44,6 +45,8 @@ NO_CONTROL = Control()
 _IN_ORDER = (pb.CLOCK_STATE_RUNNING, pb.CLOCK_STATE_PAUSED, pb.CLOCK_STATE_FINISHED)
 
 UNLIKE_RETRY_S = 2.0
+LATELY_S = 10.0
+"""So long an event that happened is remembered where a power cut may take its window: many times what a disk may be late."""
 TAPES_EVERY_S = 1.0
 """Wall time from one look at the tape hash to the next."""
 
@@ -101,9 +104,15 @@ class Driver:
         self._kept = False
         """Whether the books keep what the run does, so that it can go on."""
         self._control: dict[int, Control] = {}
-        """By window, what goes into one that was not sent yet."""
+        """By window, what goes into one that is not done yet."""
+        self._lately: deque[tuple[float, dict[str, Any]]] = deque()
+        """When, and which event of a window that is done and may not be on the disk of its books yet."""
+        self._are_late = False
+        """Whether there are such windows."""
         self._steered = ClockState()
-        """How the clock was steered before this process, in the run that goes on."""
+        """What was written down of the run that goes on: how the clock was steered, and which events are to come."""
+        self._is_steered = False
+        """Whether the clock of this process knows how it is to go on: from the first beginning on."""
         self._promised: list[dict[str, Any]] = []
         """Events of before a crash whose `window` is not the next one yet."""
         self._pieces: list[int] = []
@@ -290,7 +299,10 @@ class Driver:
         if not self._kept:
             return
         clock, factor = self.clock, self.clock.pacer.factor
-        waiting = [
+        while self._lately and time.monotonic() - self._lately[0][0] > LATELY_S:
+            self._lately.popleft()
+        waiting = [event for _, event in self._lately]
+        waiting += [
             {"window": window, "event": event} for window, control in self._control.items() for event in control.events
         ]
         waiting += self._promised
@@ -304,6 +316,7 @@ class Driver:
         present = await asyncio.gather(*(shard.present() for shard in self.shards))
         self._check_books()
         kept = all(book.durability not in ("", "none") for book in present)
+        self._are_late = any(book.durability == "disk" for book in present)
         resumed = self._run_to_resume(present)
         self.run, self.term = resumed or str(uuid.uuid4()), 1 + max(book.term for book in present)
         opening = orderbook_pb2.OpenRun(
@@ -410,9 +423,11 @@ class Driver:
             raise Refused(f"how the clock was steered is lost: {error.message}") from error
 
     def _restore_clock(self) -> None:
-        """Pause and speed as they were, where the engine did not end in order; from here on people steer them."""
-        clock = self._steered
-        if clock.run == self.run:
+        """Pause and speed as they were before this process, where the one before did not end in order, and as far as nobody
+        has said otherwise since; from here on people steer them.
+        """
+        clock, known, self._is_steered = self._steered, self._is_steered, True
+        if clock.run == self.run and not known:
             factor = parse_speed(clock.speed) if clock.speed else self.clock.pacer.factor
             awaited = Awaited.of(clock.awaited, self._instruments) if clock.awaited is not None else None
             self.clock.restore(clock.paused, factor, clock.until_ns, awaited)
@@ -557,12 +572,15 @@ class Driver:
         commands = self.engine.gather(window)
         sent = time.monotonic()
         # Whatever is injected from here on happens in the next one.
-        control = self._control.pop(window, NO_CONTROL).encoded()
+        control = self._control.get(window, NO_CONTROL)
         self._keep_promises(window + 1)
         if tapes := sent - self._tapes_at >= TAPES_EVERY_S:
             self._tapes_at = sent
-        outcomes = await self._trade(window, commands, control, tapes)
+        outcomes = await self._trade(window, commands, control.encoded(), tapes)
         answered = time.monotonic()
+        # Not before: where book and engine are lost with the window, the next engine has to know of its events.
+        if self._control.pop(window, None) is not None and self._are_late:
+            self._lately += [(answered, {"window": window, "event": event}) for event in control.events]
         self.engine.tell(window, outcomes)
         told = time.monotonic()
         with self._agents_code():

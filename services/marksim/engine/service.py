@@ -165,6 +165,8 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
 
     async def RunUntil(self, request: pb.RunUntilRequest, context: Any) -> pb.RunUntilResponse:
         authorize(current_principal(), "", Action.STEER)
+        # Else the present would be another time than the run's, and what happened long ago would be taken for awaited.
+        self._must_go_on()
         present_ns = self._simulated_time_ns()
         until = until_of(request, present_ns, self.scenario.lookahead_ns, self.instruments)
         self._may_go_on()
@@ -182,9 +184,8 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         self._may_go_on()
         if self.driver is None or not self.driver.run:
             raise NotNow("no run has begun yet: try again when the market runs", reason="NOT_STARTED")
-        if self.driver.state == pb.CLOCK_STATE_STARTING:
-            # It would happen in a window that is recorded without it.
-            raise NotNow("the run does not go on yet: try again when the market runs", reason="NOT_STARTED")
+        # Else it would happen in a window that is recorded without it.
+        self._must_go_on()
         if self.driver.engine.queued >= MAX_QUEUED:
             raise Exhausted(f"{MAX_QUEUED} events and commands wait: let the market run first", reason="QUEUE_FULL")
         window = await self.driver.inject(event)
@@ -229,6 +230,11 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
 
     def _status(self) -> pb.EngineStatus:
         return status_of(self.scenario, self.group, self.clock, self.driver, self.load, self._state(), self.end_ns)
+
+    def _must_go_on(self) -> None:
+        """Raises NotNow while a run that is known does not go on yet, and nobody can say how far it is."""
+        if self.driver is not None and self.driver.run and self.driver.state == pb.CLOCK_STATE_STARTING:
+            raise NotNow("the run does not go on yet: try again when the market runs", reason="NOT_STARTED")
 
     def _may_go_on(self) -> None:
         """Raises NotNow where no command can move the market any more."""

@@ -180,7 +180,7 @@ class Shard:
             for symbol, rows in commands.items()
         ]
         request = pb.TradeRequest(window=pb.WindowCommands(window=window, commands=mine, control=control, tapes=tapes))
-        self._check_size(request, sum(map(len, commands.values())))
+        self._check_size(request, sum(map(len, commands.values())), len(control))
         held, sent = False, time.monotonic()
         while True:
             try:
@@ -222,13 +222,15 @@ class Shard:
         self._drop()
         await self._channel.close()
 
-    def _check_size(self, request: pb.TradeRequest, orders: int) -> None:
+    def _check_size(self, request: pb.TradeRequest, orders: int, control_bytes: int) -> None:
         """Raise Refused for a window that no book takes: it would be refused, and sent again, for ever."""
         # Never more bytes than that; to know how many takes longer.
-        if orders * COMMAND.itemsize <= MAX_REQUEST_BYTES or (size := request.ByteSize()) <= MAX_REQUEST_BYTES:
+        most_bytes = orders * COMMAND.itemsize + control_bytes
+        if most_bytes <= MAX_REQUEST_BYTES or (size := request.ByteSize()) <= MAX_REQUEST_BYTES:
             return
         most = f"an order book takes at most {MAX_REQUEST_BYTES}: make windows shorter (lookahead_ms), or orders fewer"
-        raise Refused(f"window {request.window.window} for {self.address} has {orders} orders, {size} bytes, and {most}")
+        has = f"has {orders} orders, {size} bytes"
+        raise Refused(f"window {request.window.window} for {self.address} {has}, and {most}")
 
     async def _exchange(self, request: pb.TradeRequest) -> pb.WindowResult:
         if self._call is None:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from marksim.core.errors import Exhausted, MarksimError
+from marksim.core.feed.packing import TooManyRows
 from marksim.journal.states import KIND, VERSION
 from marksim.orderbook.confirmations import Changes
 from marksim.runtime.logs import get_logger
@@ -80,7 +81,7 @@ class Recorder:
         self._is_full = self._crowded = False
         """Whether the journal is near its cap, with nothing more that may go; and a snapshot would change that."""
         self._was_quick = True
-        """Whether the last window was kept in little time."""
+        """Whether the last window or note was kept in little time."""
         self._saving: asyncio.Future[None] | None = None
         self._trimming: asyncio.Future[None] | None = None
         self._trimmed_at = time.monotonic()
@@ -124,9 +125,10 @@ class Recorder:
         began, self._was_quick = time.monotonic(), False
         try:
             self.journal.append(window, notes)
-        except ValueError as error:
-            # More rows than are packed in one piece: nobody gets past that, so the market says why it stands.
-            raise Exhausted(f"window {window.window} cannot be kept: {error}", reason="WINDOW_NOT_KEPT") from error
+        except TooManyRows as error:
+            # Nobody gets past that, so the market says why it stands.
+            remedy = "begin another run with --new-run, and with shorter windows (lookahead_ms)"
+            raise Exhausted(f"window {window.window} cannot be kept: {error}: {remedy}", reason="WINDOW_NOT_KEPT") from error
         self._was_quick = time.monotonic() - began < QUICK_S
 
     async def keep(self, window: RecordedWindow, notes: Mapping[str, bytes | None]) -> None:
@@ -157,14 +159,16 @@ class Recorder:
         what is noted by then. Raises MarksimError.
         """
         if self.journal.run is not None and self.is_quick:
-            self.journal.put_note(key, value)
+            self._put_note(key, value)
         else:
             # A run that is being begun in the thread just now is there when its turn comes.
             await self.run(partial(self._put_note, key, value))
 
     def _put_note(self, key: str, value: bytes | None) -> None:
         if self.journal.run is not None:
+            began, self._was_quick = time.monotonic(), False
             self.journal.put_note(key, value)
+            self._was_quick = time.monotonic() - began < QUICK_S
 
     @property
     def capacity_bytes(self) -> int:

@@ -277,8 +277,11 @@ class Sequencer:
         if not self.held:
             log.error("windows are held", window=done.input.window, reason=error.message)
         self.held = error.message
-        # There may be something to drop by now, and nobody else would: no window goes on.
-        recorder.tidy(at_once=True)
+        if recorder.journal.is_lost:
+            self._fail(error)
+        else:
+            # There may be something to drop by now, and nobody else would: no window goes on.
+            recorder.tidy(at_once=True)
         return pb.TradeResponse(held=pb.Held(reason=self.held))
 
     def _kept(self, done: DoneWindow) -> pb.TradeResponse:
@@ -341,17 +344,20 @@ class Sequencer:
             try:
                 synced = await recorder.synced(self._unsynced[0][0])
             except MarksimError as error:
-                # No later sync can make up for it, and the journal takes nothing more: a new start has what the disk has.
                 log.error("windows cannot be synced", window=self._unsynced[0][0], reason=error.message)
                 self.held = error.message
-                message = f"the journal cannot be synced ({error.message}): the order is known after a restart, or never was"
-                self.outside.end(Away(message, reason="JOURNAL_FAILED"))
-                self.failed.set()
+                self._fail(error)
                 return
             while self._unsynced and self._unsynced[0][0] <= synced:
                 window, frames, size = self._unsynced.popleft()
                 self._unsynced_bytes -= size
                 self._publish(window, frames)
+
+    def _fail(self, error: MarksimError) -> None:
+        """No sync can make up for one that failed, and the journal takes nothing more: a new start has what the disk has."""
+        message = f"the journal cannot be synced ({error.message}): the order is known after a restart, or never was"
+        self.outside.end(Away(message, reason="JOURNAL_FAILED"))
+        self.failed.set()
 
     async def published(self) -> None:
         """Wait until readers have heard of all windows that are done, or never will. The caller holds `books`."""

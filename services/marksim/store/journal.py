@@ -182,6 +182,11 @@ class Journal:
         """Whether `commit` would wait now: for another thread that writes, or for room in the log."""
         return self._writing.locked() or not self._log.has_room
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether a sync failed, so that nobody can say what the disk has: this process writes nothing more there."""
+        return self._log.is_lost or (self._syncer is not None and self._syncer.has_failed)
+
     def append(self, window: RecordedWindow, notes: Notes = _NO_NOTES) -> None:
         """`prepare` and `commit`."""
         self.commit(self.prepare(window), notes)
@@ -209,11 +214,11 @@ class Journal:
                 connection.execute(_INSERT, self._codec.row(prepared, at))
             self._put_notes(notes, self.run.run)
             self._log.wrote(prepared.size)
-        with self._writing:
-            # Somebody may be dropping windows beside it.
-            if self.first_window < 0:
+        self.last_window = prepared.last
+        if self.first_window < 0:
+            with self._writing:
+                # Somebody may be dropping windows beside it.
                 self.first_window = prepared.window
-            self.last_window = prepared.last
         if not extends:
             self._empty_from = prepared.window if prepared.is_empty else None
             self.grown_bytes += prepared.size

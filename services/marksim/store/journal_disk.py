@@ -60,6 +60,11 @@ class LogKeeper:
         """Whether the log is below its bound."""
         return self._written < self._bound
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether a sync of the file failed; then all that comes is refused."""
+        return self._lost is not None
+
     def wait_for_room(self) -> None:
         """Return at once unless the log is at its bound; the caller does not hold the writer's lock. Raises why not."""
         if self._lost is not None:
@@ -161,6 +166,11 @@ class Syncer:
             if self._first_s is None:
                 self._first_s = time.monotonic()
                 self._state.notify_all()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a sync failed; then `check` says why."""
+        return self._failed is not None
 
     def check(self) -> None:
         """Raise Damaged if a sync failed: what it was of may be lost, and no later one can tell."""

@@ -124,10 +124,10 @@ def _samples(url: str) -> list[Sample]:
     try:
         with _DIRECT.open(url, timeout=_TIMEOUT_S) as answer:
             page = answer.read().decode()
+        return [sample for family in text_string_to_metric_families(page) for sample in family.samples]
     except (OSError, http.client.HTTPException, ValueError):
         # Also of one that ends in the middle of its answer.
         return []
-    return [sample for family in text_string_to_metric_families(page) for sample in family.samples]
 
 
 def _sessions(samples: Sequence[Sample]) -> dict[str, str]:

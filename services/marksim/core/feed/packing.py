@@ -40,6 +40,11 @@ EMPTY: Final = bytes((VERSION, 0, 0))
 _VERSION: Final[Any] = int64(VERSION)
 _MAX_ROWS: Final[Any] = int64(MAX_ROWS)
 
+
+class TooManyRows(ValueError):
+    """More than MAX_ROWS."""
+
+
 Bytes = NDArray[np.uint8]
 Layout = NDArray[np.int64]
 """Of each column its offset in a row and its size, one after the other; then the size of a row."""
@@ -66,12 +71,12 @@ def bytes_of(rows: Records) -> Bytes:
 
 
 def pack(rows: Records) -> bytes:
-    """The rows as bytes. Raises ValueError for more than MAX_ROWS."""
+    """The rows as bytes. Raises TooManyRows for more than MAX_ROWS."""
     count = len(rows)
     if not count:
         return EMPTY
     if count > MAX_ROWS:
-        raise ValueError(f"{count} rows are more than {MAX_ROWS}, the most that are packed in one piece")
+        raise TooManyRows(f"{count} rows are more than {MAX_ROWS}, the most that are packed in one piece")
     layout = layout_of(rows.dtype)
     out = np.empty(count * rows.dtype.itemsize + 9 * (len(layout) // 2) + 16, np.uint8)
     return out[: pack_rows(bytes_of(rows), count, layout, np.empty(count, np.int64), out)].tobytes()
