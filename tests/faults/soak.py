@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import random
 import shutil
 import statistics
@@ -45,6 +46,7 @@ MOST_HANDLES: Final = 2
 LAG_S: Final = 0.1
 LOOK_S: Final = 0.5
 CONSUMERS: Final = 12
+CONSUMERS_NICE: Final = 10
 QUIET_S: Final = 3.0
 SETTLE_S: Final = 2.0
 HELD_SHARE: Final = 0.98
@@ -255,6 +257,8 @@ async def run(minutes: float, speed: float, scenario: str, directory: Path, *, h
     cycle_s = min(60.0, max(8.0, minutes * 60 / 15))
     with Ledger(directory / "ledger.jsonl") as ledger:
         async with running(market):
+            # Consumers are elsewhere as a rule: here they get what the market leaves of the machine.
+            os.setpriority(os.PRIO_PROCESS, 0, CONSUMERS_NICE)
             consumers = Consumers(market, ledger, randomness)
             watching = asyncio.create_task(watch_lag(market, soak))
             ends = time.monotonic() + minutes * 60
