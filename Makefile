@@ -101,7 +101,7 @@ proto-check: $(DEV) ## Check the contract: buf lint, no breaking change, stubs f
 	$(PY) tools/generate_stubs.py --check
 
 .PHONY: bench
-bench: $(DEV) ## Measure order book and edge, under six minutes (ARGS="--only churn", ARGS=--write)
+bench: $(DEV) ## Measure book, journal, engine and edge, about three minutes (ARGS="--only churn", ARGS=--write)
 	@$(PY) -m bench $(ARGS)
 
 .PHONY: market-check

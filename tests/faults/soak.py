@@ -235,13 +235,18 @@ async def is_held(market: SupervisedMarket, factor: float, seconds: float) -> bo
 
 async def highest_speed(market: SupervisedMarket, least: float, seconds: float) -> float:
     """The highest speed that is held, within a tenth: doubled until it is not, then halved between; 0 where none is."""
+
+    async def holds(factor: float) -> bool:
+        # Once more, as what the machine does beside it comes and goes.
+        return await is_held(market, factor, seconds) or await is_held(market, factor, seconds)
+
     held, factor = 0.0, least
-    while await is_held(market, factor, seconds):
+    while await holds(factor):
         held, factor = factor, factor * 2
     missed = factor
     while held and missed > 1.1 * held:
         factor = (held * missed) ** 0.5
-        if await is_held(market, factor, seconds):
+        if await holds(factor):
             held = factor
         else:
             missed = factor
