@@ -26,8 +26,8 @@ LONGEST_S: Final = 6.0
 """A random moment comes at most so late after the market runs."""
 WATCHED_S: Final = 30.0
 """So long a snapshot or a rotation is waited for."""
-SOON_S: Final = 1.5
-"""In a recovery the next kill comes at most so late after the process is there."""
+SOON_S: Final = {"orderbook": 1.5, "engine": 1.5, "archiver": 0.8, "edge": 0.8}
+"""In a recovery the next kill comes at most so late after the process is there: these two have little to catch up with."""
 LOOK_S: Final = 0.002
 FRESH_S: Final = 1.0
 """A file that a kill cut off was written to at most so long before."""
@@ -106,7 +106,7 @@ async def _process(market: Market, services: Sequence[str], randomness: random.R
     while time.monotonic() < deadline:
         if are_there():
             # The process is there; how far its recovery is, nobody knows.
-            await asyncio.sleep(randomness.uniform(0.0, SOON_S))
+            await asyncio.sleep(randomness.uniform(0.0, min(SOON_S[service] for service in services)))
             return are_there()
         await asyncio.sleep(LOOK_S)
     return False

@@ -102,7 +102,7 @@ async def test_a_process_that_was_killed_is_not_taken_for_the_next_one(
             return unready
 
     unready = {"edge": "connection refused"}
-    monkeypatch.setattr(moments, "SOON_S", 0.0)
+    monkeypatch.setattr(moments, "SOON_S", dict.fromkeys(moments.SOON_S, 0.0))
     market = Returning()
     moment = await moments.wait_for(moments.RECOVERY, market, ["edge"], random.Random(1), {"edge": 7})
     assert moment.met and moment.there
