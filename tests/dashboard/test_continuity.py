@@ -49,6 +49,13 @@ def test_a_reconnect_counts_what_was_made_meanwhile() -> None:
     assert counts == GapCounts(missed=8)
 
 
+def test_a_reconnect_without_a_tick_meanwhile_is_no_gap() -> None:
+    """The first tick of the new connection is the very next one: nothing lies between."""
+    verdicts, counts = judge([tick(1), tick(2, prev_seq=0)], reconnect_before=1)
+    assert verdicts[-1] is Verdict.NEXT
+    assert counts == GapCounts()
+
+
 def test_the_newest_tick_again_is_dropped_as_a_repeat() -> None:
     """A server greets a new connection with each symbol's last tick, which is known already."""
     verdicts, counts = judge([tick(4), tick(4)], reconnect_before=1)

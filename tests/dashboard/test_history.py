@@ -3,6 +3,7 @@
 import pytest
 
 from marksim.dashboard.history import History
+from marksim.dashboard.series import TICK_COLUMNS
 from tests.dashboard.clock import Clock
 from tests.dashboard.fake_feed import START_US, text
 
@@ -77,3 +78,17 @@ def test_a_late_tick_is_in_no_series() -> None:
     kept.receive(text(seq=4, prev_seq=3, timestamp=START_US + 4))
     assert kept.symbols["BTC/USD"].series.ticks.count == 1
     assert kept.status.gaps.late == 1
+
+
+def test_a_tick_after_a_pause_says_so() -> None:
+    """The first one of a new connection is marked in the series, so that a page can show where nobody saw the feed."""
+    kept = history()
+    for seq in (1, 2):
+        kept.receive(text(seq=seq, prev_seq=seq - 1, timestamp=START_US + seq))
+    # A market that stood still meanwhile greets with the tick that is known already: nothing lies between.
+    for greeting in (2, 7):
+        kept.opened()
+        for seq in (greeting, greeting + 1):
+            kept.receive(text(seq=seq, prev_seq=seq - 1, timestamp=START_US + seq))
+    ticks = kept.symbols["BTC/USD"].series.ticks
+    assert ticks.since(0)[:, TICK_COLUMNS.index("resumed")].tolist() == [1, 0, 0, 1, 0]

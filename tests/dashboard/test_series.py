@@ -126,5 +126,5 @@ def test_memory_does_not_grow() -> None:
     for step in range(1_000):
         series.append(tick(step * SECOND, step), resumed=False)
     assert series.memory_bytes == before
-    assert series.ticks.since(0).shape == (64, 7)
+    assert series.ticks.since(0).shape == (64, 8)
     assert np.all(np.diff(series.ticks.since(0)[:, 0]) > 0)

@@ -9,8 +9,8 @@ from marksim.dashboard.frames import FeedTick
 class Verdict(Enum):
     """What to do with a tick."""
 
-    NEXT = auto()  # it follows what came before on this connection, or a counted conflation
-    RESUMED = auto()  # the first of a symbol on this connection: what lies between was not seen
+    NEXT = auto()  # it follows what came before, or a counted conflation on this connection
+    RESUMED = auto()  # the first of a symbol on this connection, and not the very next: what lies between was not seen
     NEW_RUN = auto()  # another run: what was kept of the symbol is of another market
     DROP = auto()  # late, or already known
 
@@ -54,8 +54,9 @@ class Continuity:
             counts.late += 1
             return Verdict.DROP
         self._count_gap(tick, fresh, counts)
+        follows = tick.seq is not None and self._seq is not None and tick.seq == self._seq + 1
         self._remember(tick)
-        return Verdict.RESUMED if fresh else Verdict.NEXT
+        return Verdict.RESUMED if fresh and not follows else Verdict.NEXT
 
     def _is_new_run(self, tick: FeedTick, fresh: bool) -> bool:
         if tick.epoch is not None and self._epoch is not None:

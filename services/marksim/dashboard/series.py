@@ -7,7 +7,8 @@ from marksim.dashboard.frames import FeedTick
 
 Matrix = npt.NDArray[np.float64]
 
-TICK_COLUMNS = ("time_ms", "last", "bid", "ask", "bid_size", "ask_size", "trades")
+# `resumed` is 1 where this reader had just come (back) to the feed: what lies before that tick was not seen.
+TICK_COLUMNS = ("time_ms", "last", "bid", "ask", "bid_size", "ask_size", "trades", "resumed")
 CANDLE_COLUMNS = ("time_ms", "open", "high", "low", "close", "volume", "trades")
 _MINUTE_US = 60_000_000
 # volume_24h covers the current simulated minute and this many before it.
@@ -110,7 +111,7 @@ class SymbolSeries:
         """Add a tick. After a pause (`resumed`) what traded meanwhile is nobody's: no candle gets it."""
         volume = 0.0 if resumed or self.newest is None else self._volume_since(self.newest, tick)
         time_ms = tick.time_us / 1_000
-        self.ticks.append((time_ms, tick.last, tick.bid, tick.ask, tick.bid_size, tick.ask_size, tick.trades))
+        self.ticks.append((time_ms, tick.last, tick.bid, tick.ask, tick.bid_size, tick.ask_size, tick.trades, resumed))
         for candles in self.candles.values():
             candles.update(tick.time_us, tick.last, volume, tick.trades)
         self.newest = tick

@@ -98,6 +98,13 @@
   // Once a panel, for whoever points at a tick: a plain axis cannot write its numbers as times.
   const TIMED = { hovertemplate: "%{y} at %{text}" };
 
+  // The places of ticks before which nobody saw the feed; before the first one there is nothing to draw anyway.
+  const gapsIn = (ticks) => ticks.resumed.flatMap((resumed, place) => (resumed && place ? [place] : []));
+
+  // A line must not cross what was not seen: a point without a value before each of those places interrupts it.
+  const interrupted = (values, places) =>
+    places.length ? values.flatMap((value, place) => (places.includes(place) ? [null, value] : [value])) : values;
+
   class TickChart {
     constructor(node) {
       this.node = node;
@@ -121,8 +128,10 @@
       const x = ticks.time_ms;
       if (!x.length) return;
       const spread = x.map((_, i) => ticks.ask[i] - ticks.bid[i]);
+      const gaps = gapsIn(ticks);
+      const [at, text] = [x, ticks.clock].map((values) => interrupted(values, gaps));
       [ticks.ask, ticks.bid, ticks.last, spread, ticks.bid_size, ticks.ask_size, ticks.trades].forEach((y, number) =>
-        Object.assign(this.traces[number], { x, y, text: ticks.clock }));
+        Object.assign(this.traces[number], { x: at, y: interrupted(y, gaps), text }));
       const { xaxis, yaxis, yaxis2, yaxis3, yaxis4 } = this.layout;
       xaxis.range = [x[0], x[x.length - 1]];
       xaxis.tickvals = clockTicks(...xaxis.range);
@@ -136,6 +145,7 @@
       const last = ticks.last[x.length - 1];
       const drawn = window.Plotly.react(this.node, this.traces, this.layout, CONFIG);
       this.overlay.mark(last, marksim.format.fixed(last, digits), COLOR.last, yaxis.range, PANELS.price);
+      this.overlay.markGaps(gaps.map((place) => [x[place - 1], x[place]]), xaxis.range);
       return drawn;
     }
   }

@@ -74,7 +74,7 @@
     if (batch.symbol !== null) {
       const row = batch.symbols.find((candidate) => candidate.symbol === batch.symbol);
       const digits = digitsOf(row);
-      const changed = state.series.add(batch);
+      const changed = state.series.add(batch, row.run);
       // Before the texts: Plotly asks for its size first, and would have what they changed laid out once more.
       if (changed && !state.frozen) await draw(batch, digits);
       marksim.text.showTiles(row, status, digits, status.state === "away");

@@ -5,7 +5,7 @@
   const TICKS = 1000;
   const CANDLES = 150;
 
-  const TICK_COLUMNS = ["time_ms", "last", "bid", "ask", "bid_size", "ask_size", "trades"];
+  const TICK_COLUMNS = ["time_ms", "last", "bid", "ask", "bid_size", "ask_size", "trades", "resumed"];
   const CANDLE_COLUMNS = ["time_ms", "open", "high", "low", "close", "volume", "trades"];
 
   const columns = (names) => Object.fromEntries(names.map((name) => [name, []]));
@@ -13,6 +13,12 @@
   function trim(series, bound) {
     const surplus = series.time_ms.length - bound;
     if (surplus > 0) for (const column of Object.values(series)) column.splice(0, surplus);
+  }
+
+  // Take away the rows that begin at `from` or later.
+  function cut(series, from) {
+    const at = series.time_ms.findIndex((time) => time >= from);
+    if (at >= 0) for (const column of Object.values(series)) column.length = at;
   }
 
   class Series {
@@ -23,6 +29,7 @@
     clear() {
       this.ticks = columns([...TICK_COLUMNS, "clock"]);
       this.candles = columns(CANDLE_COLUMNS);
+      this.subject = null;
       this.generation = "";
       this.next = 0;
     }
@@ -34,9 +41,10 @@
       return { generation: this.generation, after: this.next, candles_from_ms: newest };
     }
 
-    // Take a batch. Returns whether anything came that is worth drawing.
-    add(batch) {
-      if (batch.reset) this.clear();
+    // Take a batch, which is of this run of the market; null where the feed names none. Returns whether anything came that
+    // is worth drawing.
+    add(batch, run) {
+      if (batch.reset) this.begin(batch, run);
       this.generation = batch.generation;
       this.next = batch.next;
       for (const name of TICK_COLUMNS) this.ticks[name].push(...batch.ticks[name]);
@@ -50,6 +58,20 @@
       for (const name of CANDLE_COLUMNS) this.candles[name].push(...batch.candles[name]);
       trim(this.candles, CANDLES);
       return batch.reset || batch.ticks.time_ms.length > 0;
+    }
+
+    // The server counts anew. Where it was only started again, and so remembers nothing, what is here of the same run is
+    // still true up to where the batch begins: it stays, and the batch's first tick tells that something lies between.
+    begin(batch, run) {
+      const subject = run === null ? null : JSON.stringify([batch.symbol, batch.interval, run]);
+      if (subject === null || subject !== this.subject) this.clear();
+      this.subject = subject;
+      const [start] = batch.ticks.time_ms;
+      const known = this.ticks.time_ms.indexOf(start);
+      // The market stood still meanwhile, and nothing lies between.
+      if (known >= 0) batch.ticks.resumed[0] = this.ticks.resumed[known];
+      cut(this.ticks, start);
+      cut(this.candles, batch.candles.time_ms[0]);
     }
   }
 
