@@ -247,7 +247,7 @@ async def test_an_event_that_happened_is_remembered_until_the_disk_has_it(
         await one.engine.Pause(pb.PauseRequest(), None)
         promised = (await one.engine.InjectEvent(FINGER, None)).window
         for is_over in (False, True):
-            monkeypatch.setattr("marksim.engine.run.LATELY_S", 0.0 if is_over else 60.0)
+            monkeypatch.setattr("marksim.engine.control.LATELY_S", 0.0 if is_over else 60.0)
             await one.engine.Step(pb.StepRequest(windows=2), None)
             await one.engine.Pause(pb.PauseRequest(), None)
             kept = json.loads((tmp_path / "state" / "clock.json").read_text(encoding="utf-8"))["clock"]["events"]

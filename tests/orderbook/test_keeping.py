@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import os
 import random
 import sqlite3
 import threading
@@ -20,12 +19,11 @@ from marksim.core.types import Side
 from marksim.orderbook import recording, sequencing, trading
 from marksim.orderbook.recording import Recorder
 from marksim.store.journal import BUSY_MS, Journal
-from marksim.store.journal_disk import Syncer
 from marksim.store.snapshots import newest_snapshots, snapshot_path
 from marksim.v1 import orderbook_pb2 as pb
 from tests.orderbook.market import WAIT_S, Market, limit, refused, until, window
 from tests.orderbook.recorded_market import recorded
-from tests.orderbook.test_recovery import described, frames, rows, shown, trade
+from tests.orderbook.test_recovery import described, rows, shown, trade
 
 FULL = JournalFull("no room here")
 
@@ -354,114 +352,6 @@ async def test_a_reader_that_never_confirmed_is_known_after_a_crash(tmp_path: Pa
         assert recorder_of(market).journal.readers() == {"early": -1, "late": -1}
         listed = (await market.stub.ListReaders(pb.ListReadersRequest())).readers
         assert [(reader.reader, reader.HasField("window")) for reader in listed] == [("early", False), ("late", False)]
-
-
-async def test_at_a_clean_stop_what_is_not_synced_yet_is_told_first(tmp_path: Path) -> None:
-    """durability disk: streams end with the last window, and it is in the snapshot, whoever still reads."""
-    async with recorded(tmp_path, durability="disk", sync_ms=300) as market:
-        engine = await market.engine()
-        await trade(engine, range(5))
-        recorder, servicer = recorder_of(market), market.service.servicer
-        # A stream that never ends.
-        servicer.streams["ticks"] += 1
-        servicer.streams_ended.clear()
-        reading = asyncio.ensure_future(frames(market, market.run, -1, 5))
-        submitting = market.submitting("late")
-        await market.queued(1)
-        await engine.send(window(5, *rows(5)))
-        await engine.answer()
-        await market.service.drain(0.8)
-        assert [frame.window for frame in await reading][-1] == 5
-        assert (await submitting).window == 5
-        assert recorder._saving is not None
-        await recorder._saving
-        assert recorder.snapshot_window == 5
-
-
-async def test_a_sync_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The status says it, waiting orders are told, and the service ends; a start goes on with what the disk has."""
-    fail, sync = [False], Syncer._sync
-
-    def failing(self: Syncer) -> None:
-        if fail[0]:
-            raise OSError("the disk is gone")
-        sync(self)
-
-    monkeypatch.setattr(Syncer, "_sync", failing)
-    async with recorded(tmp_path, durability="disk", sync_ms=20) as market:
-        engine, run = await market.engine(), market.run
-        await trade(engine, range(3))
-        fail[0] = True
-        submitting = market.submitting("lost")
-        await market.queued(1)
-        await engine.send(window(3, *rows(3)))
-        assert (await engine.answer()).result.window == 3
-        assert (await refused(submitting))[1] == "JOURNAL_FAILED"
-        assert "the disk is gone" in (await described(market)).held
-        assert (await refused(market.submit("another")))[1] == "JOURNAL_FULL"
-        await engine.send(window(4, *rows(4)))
-        assert "the disk is gone" in (await engine.answer()).held.reason
-        assert market.running is not None
-        with pytest.raises(Damaged, match="the disk is gone.*goes on with what the disk has"):
-            async with asyncio.timeout(WAIT_S):
-                await market.running
-        fail[0] = False
-    async with recorded(tmp_path) as market:
-        engine = await market.engine(run, term=2, instance="b")
-        assert engine.opened.last_window == 3
-
-
-async def test_a_file_that_cannot_be_synced_ends_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """durability disk: as the log's own sync; nobody waits for a journal that never takes anything again."""
-    fail, sync = [False], os.fsync
-
-    def failing(descriptor: int) -> None:
-        if fail[0] and threading.current_thread().name == "journal-log":
-            raise OSError("the disk is gone")
-        sync(descriptor)
-
-    monkeypatch.setattr("os.fsync", failing)
-    monkeypatch.setattr("marksim.store.journal_disk.BEGIN_BYTES", 1_000)
-    async with recorded(tmp_path, durability="disk", sync_ms=20) as market:
-        engine, run = await market.engine(), market.run
-        await trade(engine, range(3))
-        fail[0] = True
-        for number in range(3, 100):
-            await engine.send(window(number, *rows(number)))
-            answer = await engine.answer()
-            if answer.HasField("held"):
-                break
-        assert "the disk is gone" in answer.held.reason
-        assert market.running is not None
-        with pytest.raises(Damaged, match="the disk is gone.*goes on with what the disk has"):
-            async with asyncio.timeout(WAIT_S):
-                await market.running
-        fail[0] = False
-    async with recorded(tmp_path) as market:
-        engine = await market.engine(run, term=2, instance="b")
-        assert engine.opened.last_window == number - 1
-
-
-async def test_what_waits_for_a_sync_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the bound the engine waits for the disk as readers do."""
-    monkeypatch.setattr(sequencing, "UNSYNCED_BYTES", 2_000)
-    go, sync = threading.Event(), Syncer._sync
-
-    def slow(self: Syncer) -> None:
-        assert go.wait(WAIT_S)
-        sync(self)
-
-    async with recorded(tmp_path, durability="disk", sync_ms=1) as market:
-        engine = await market.engine()
-        monkeypatch.setattr(Syncer, "_sync", slow)
-        for number in range(40):
-            await engine.send(window(number, *rows(number)))
-        sequencer = market.service.sequencer
-        await until(lambda: sequencer.books.locked() and sequencer._unsynced_bytes > 2_000)
-        assert sequencer.last_window < 39
-        go.set()
-        for number in range(40):
-            assert (await engine.answer()).result.window == number
 
 
 async def test_a_journal_that_another_program_holds_lets_an_engine_come_again(

@@ -4,7 +4,6 @@ import asyncio
 import json
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -21,7 +20,7 @@ from marksim.core.sim.restoring import CannotRestore
 from marksim.core.sim.state import CannotTell, EngineState
 from marksim.core.types import Records
 from marksim.engine.clock import Clock
-from marksim.engine.control import Control
+from marksim.engine.control import Controls
 from marksim.engine.keeping import ClockState, Keeping, Saved
 from marksim.engine.market import Market
 from marksim.engine.recovery import NonDeterministic, catch_up, level
@@ -41,12 +40,9 @@ from marksim.v1 import orderbook_pb2
 
 T = TypeVar("T")
 
-NO_CONTROL = Control()
 _IN_ORDER = (pb.CLOCK_STATE_RUNNING, pb.CLOCK_STATE_PAUSED, pb.CLOCK_STATE_FINISHED)
 
 UNLIKE_RETRY_S = 2.0
-LATELY_S = 10.0
-"""So long an event that happened is remembered where a power cut may take its window: many times what a disk may be late."""
 TAPES_EVERY_S = 1.0
 """Wall time from one look at the tape hash to the next."""
 
@@ -103,18 +99,11 @@ class Driver:
         self._keeping = keeping if keeping is not None else Keeping(None, 0)
         self._kept = False
         """Whether the books keep what the run does, so that it can go on."""
-        self._control: dict[int, Control] = {}
-        """By window, what goes into one that is not done yet."""
-        self._lately: deque[tuple[float, dict[str, Any]]] = deque()
-        """When, and which event of a window that is done and may not be on the disk of its books yet."""
-        self._are_late = False
-        """Whether there are such windows."""
+        self._controls = Controls()
         self._steered = ClockState()
         """What was written down of the run that goes on: how the clock was steered, and which events are to come."""
         self._is_steered = False
         """Whether the clock of this process knows how it is to go on: from the first beginning on."""
-        self._promised: list[dict[str, Any]] = []
-        """Events of before a crash whose `window` is not the next one yet."""
         self._pieces: list[int] = []
         self._log_bytes = log_bytes
         self._log_mark: list[int] = []
@@ -278,11 +267,8 @@ class Driver:
 
     def _inject(self, event: dict[str, Any]) -> int:
         window = self.engine.inject(event_from_plain(event))
-        self._control_of(window).events.append(event)
+        self._controls.of(window).events.append(event)
         return window
-
-    def _control_of(self, window: int) -> Control:
-        return self._control.setdefault(window, Control())
 
     async def remember(self) -> None:
         """Keep how the clock is steered and what waits, for the case that this process ends without a word.
@@ -299,24 +285,17 @@ class Driver:
         if not self._kept:
             return
         clock, factor = self.clock, self.clock.pacer.factor
-        while self._lately and time.monotonic() - self._lately[0][0] > LATELY_S:
-            self._lately.popleft()
-        waiting = [event for _, event in self._lately]
-        waiting += [
-            {"window": window, "event": event} for window, control in self._control.items() for event in control.events
-        ]
-        waiting += self._promised
         speed = "" if clock.ended_in_order else "max" if factor is None else repr(factor)
         paused = clock.paused and not clock.ended_in_order
         until_ns = 0 if clock.ended_in_order else clock.until_ns or 0
         awaited = clock.awaited.plain(self.windows) if clock.awaited is not None else None
-        await self._keeping.remember(ClockState(self.run, paused, speed, until_ns, awaited, waiting))
+        await self._keeping.remember(ClockState(self.run, paused, speed, until_ns, awaited, self._controls.remembered()))
 
     async def _begin(self) -> None:
         present = await asyncio.gather(*(shard.present() for shard in self.shards))
         self._check_books()
         kept = all(book.durability not in ("", "none") for book in present)
-        self._are_late = any(book.durability == "disk" for book in present)
+        self._controls.are_late = any(book.durability == "disk" for book in present)
         resumed = self._run_to_resume(present)
         self.run, self.term = resumed or str(uuid.uuid4()), 1 + max(book.term for book in present)
         opening = orderbook_pb2.OpenRun(
@@ -377,7 +356,7 @@ class Driver:
             engine = self.engine = self._make_engine(saved, goes_on=last >= 0)
         except (CannotRestore, InvalidInput) as error:
             raise Refused(f"the engine's snapshot after window {first - 1} cannot be used: {error.message}") from error
-        self._control.clear()
+        self._controls.begin()
         if first <= last:
             log.info("engine goes through recorded windows again", run=self.run, first=first, last=last)
             streams = [shard.recorded(self.run, first, last) for shard in self.shards]
@@ -395,7 +374,7 @@ class Driver:
         self._restore_events()
         if names := engine.absent:
             log.warning("agents begin afresh: they are ephemeral, or their log of inputs is full", agents=names)
-            self._control_of(self.windows).restarted.extend(names)
+            self._controls.of(self.windows).restarted.extend(names)
 
     async def _level(self, engine: AsyncTimeEngine, lasts: Sequence[int]) -> None:
         """Do what some books have done, by their last windows, and others not: an engine died while it sent a window."""
@@ -436,17 +415,13 @@ class Driver:
         """Those that were accepted and have not happened."""
         clock = self._steered
         if clock.run == self.run:
-            self._promised = [event for event in clock.events if event["window"] >= self.windows]
+            self._controls.begin([event for event in clock.events if event["window"] >= self.windows])
             self._keep_promises(self.windows)
 
     def _keep_promises(self, window: int) -> None:
         """Let events happen in that window, the next one, as it was told to whoever injected them."""
-        promised, self._promised = self._promised, []
-        for event in promised:
-            if event["window"] <= window:
-                self._inject(event["event"])
-            else:
-                self._promised.append(event)
+        for event in self._controls.take_promised(window):
+            self._inject(event)
 
     def _check_books(self) -> None:
         """Before any of them is opened: a run that begins on some books only would be one that readers see for nothing."""
@@ -564,7 +539,7 @@ class Driver:
     async def _one_window(self, window: int) -> str:
         """Run it; what it had in it of what run-until waits for."""
         begun, failed = time.monotonic(), len(self.engine.failures)
-        if names := self._control.get(window, NO_CONTROL).restarted:
+        if names := self._controls.sent(window).restarted:
             self.engine.restart(names)
         with self._agents_code():
             self.engine.wake(window)
@@ -572,15 +547,13 @@ class Driver:
         commands = self.engine.gather(window)
         sent = time.monotonic()
         # Whatever is injected from here on happens in the next one.
-        control = self._control.get(window, NO_CONTROL)
+        control = self._controls.sent(window)
         self._keep_promises(window + 1)
         if tapes := sent - self._tapes_at >= TAPES_EVERY_S:
             self._tapes_at = sent
         outcomes = await self._trade(window, commands, control.encoded(), tapes)
         answered = time.monotonic()
-        # Not before: where book and engine are lost with the window, the next engine has to know of its events.
-        if self._control.pop(window, None) is not None and self._are_late:
-            self._lately += [(answered, {"window": window, "event": event}) for event in control.events]
+        self._controls.done(window)
         self.engine.tell(window, outcomes)
         told = time.monotonic()
         with self._agents_code():
