@@ -85,6 +85,8 @@ class FakeBook(rpc.OrderBookServiceServicer):
         """The last window that it says is done, where that is more than it has."""
         self.silent = False
         """Whether streams bring nothing and calls are never answered, as of a line that is dead."""
+        self.breaks = False
+        """Whether the streams that there are break, once."""
         self.requests: list[pb.StreamTicksRequest] = []
         self.confirmed: list[tuple[str, int]] = []
         self.sent = 0
@@ -115,6 +117,9 @@ class FakeBook(rpc.OrderBookServiceServicer):
             run = self.run
             async for message in self._messages(request):
                 yield message
+                if self.breaks:
+                    self.breaks = False
+                    await context.abort(grpc.StatusCode.UNAVAILABLE, "the line is cut")
             if run != self.run:
                 # Killed, not shut down.
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "the book is gone")

@@ -45,6 +45,14 @@ def test_a_frame_that_comes_again_is_left_out() -> None:
     assert set(intake.take().flush().rows["trades", "BTC/USD"].windows.tolist()) == {2}
 
 
+def test_a_frame_of_a_window_that_was_done_again_is_left_out() -> None:
+    """Also of a symbol that had none there before: the rows of those windows are of one history."""
+    intake = begun({"BTC/USD": Progress(9, 9), "ETH/USD": Progress(9, 3)})
+    intake.add(message(7, 9, 10, symbol=1))
+    assert intake.doubles == 2
+    assert set(intake.take().flush().rows["trades", "ETH/USD"].windows.tolist()) == {10}
+
+
 def test_a_missing_frame_is_recorded_as_a_gap() -> None:
     """A frame whose previous_window is not the last one says which windows are lost."""
     intake = begun()

@@ -193,6 +193,21 @@ async def test_windows_that_the_book_lost_after_they_were_stored_are_a_gap(tmp_p
     assert gaps(tmp_path) == [("run-1", None, 41, 60)]
 
 
+async def test_windows_that_the_book_lost_while_the_archiver_is_there_are_a_gap_at_once(tmp_path: Path) -> None:
+    """It comes back behind them, and knows only of what it has: nothing later is asked for, and nothing later confirmed."""
+    book = FakeBook(done=60, pause_s=0.01)
+    async with serving(book) as address, archiving(tmp_path, address):
+        await until(lambda: ("run-1", 60) in book.confirmed)
+        book.done, book.breaks = 40, True
+        await until(lambda: gaps(tmp_path) == [("run-1", None, 41, 60)])
+        assert book.requests[-1].after_window == 40
+        assert book.confirmed[-1] == ("run-1", 40)
+        book.done = 90
+        await until(lambda: ("run-1", 90) in book.confirmed)
+    assert gaps(tmp_path) == [("run-1", None, 41, 60)]
+    assert archived(tmp_path, "trades") == served("trades", 0, 90)
+
+
 async def test_a_new_run_is_kept_beside_the_old_one(tmp_path: Path) -> None:
     """Each run has its partition; the lost end of the old one is a gap, and its row says how it ended."""
     book = FakeBook(done=30)

@@ -13,6 +13,7 @@ import pytest
 
 from marksim.core.errors import JournalFull, NotNow
 from marksim.core.warm import compile_kernels
+from marksim.engine.control import Controls
 from marksim.engine.keeping import Keeping
 from marksim.engine.recovery import catch_up
 from marksim.engine.service import EngineService
@@ -209,6 +210,48 @@ async def test_what_is_said_before_the_book_is_there_holds(tmp_path: Path, monke
             assert status.state == pb.CLOCK_STATE_PAUSED and status.speed.factor == 7
 
 
+async def test_a_resume_before_the_book_is_there_keeps_what_the_market_runs_until(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lets the market go on, and the market still pauses where it was told to before the crash."""
+    waiting, go_on, opens = asyncio.Event(), asyncio.Event(), Shard.open
+
+    async def waits(self: Shard, opened: orderbook_pb2.OpenRun) -> int:
+        waiting.set()
+        await go_on.wait()
+        return await opens(self, opened)
+
+    async with recorded(tmp_path / "book") as market:
+        async with running(market, tmp_path / "state", speed="50", until="") as one:
+            status = await one.windows(20)
+            await one.engine.RunUntil(pb.RunUntilRequest(for_ns=60 * 10**9), None)
+            assert (asked := (await one.status()).running_until)
+            await one.kill()
+        monkeypatch.setattr(Shard, "open", waits)
+        async with running(market, tmp_path / "state", speed="50", until="") as one:
+            await waiting.wait()
+            await one.engine.Resume(pb.ResumeRequest(), None)
+            go_on.set()
+            assert (await one.state(pb.CLOCK_STATE_RUNNING)).running_until == asked
+            assert status.run == (await one.status()).run
+
+
+def test_an_event_that_is_remembered_is_remembered_once() -> None:
+    """Where books lost its window, it is to happen again; in another run, never."""
+    controls = Controls()
+    controls.are_late = True
+    controls.of(100).events.append({"kind": "halt"})
+    controls.of(93).events.append({"kind": "news"})
+    for window in (93, 100):
+        controls.done(window)
+    kept = controls.remembered()
+    controls.begin(96, kept)
+    assert sorted(event["window"] for event in controls.remembered()) == [93, 100]
+    assert controls.take_promised(100) == [{"kind": "halt"}]
+    controls.begin(0, ())
+    assert controls.remembered() == []
+
+
 async def test_an_event_in_a_window_that_was_lost_with_book_and_engine_happens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,7 +276,7 @@ async def test_an_event_in_a_window_that_was_lost_with_book_and_engine_happens(
                 await stepping
             await one.kill()
     async with recorded(tmp_path / "book") as market, running(market, tmp_path / "state", speed="50", until="") as one:
-        assert (await one.status()).windows <= promised
+        assert (await one.state(pb.CLOCK_STATE_PAUSED)).windows == promised
         assert await stepped(market, one, 2) == [promised]
 
 

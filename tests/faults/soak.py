@@ -253,6 +253,12 @@ async def highest_speed(market: SupervisedMarket, least: float, seconds: float) 
     return round(held, 1)
 
 
+def give_way() -> None:
+    """Have this process take what others leave, in each of its threads."""
+    for thread in Path("/proc/self/task").iterdir():
+        os.setpriority(os.PRIO_PROCESS, int(thread.name), CONSUMERS_NICE)
+
+
 async def run(minutes: float, speed: float, scenario: str, directory: Path, *, highest: bool, seed: int) -> dict[str, Any]:
     """The program; its figures."""
     soak, randomness, found = Soak(), random.Random(seed), None
@@ -263,7 +269,7 @@ async def run(minutes: float, speed: float, scenario: str, directory: Path, *, h
     with Ledger(directory / "ledger.jsonl") as ledger:
         async with running(market):
             # Consumers are elsewhere as a rule: here they get what the market leaves of the machine.
-            os.setpriority(os.PRIO_PROCESS, 0, CONSUMERS_NICE)
+            give_way()
             consumers = Consumers(market, ledger, randomness)
             watching = asyncio.create_task(watch_lag(market, soak))
             ends = time.monotonic() + minutes * 60

@@ -5,6 +5,7 @@ import os
 import threading
 from pathlib import Path
 
+import grpc.aio
 import pytest
 
 from marksim.core.errors import Damaged
@@ -100,6 +101,28 @@ async def test_a_file_that_cannot_be_synced_ends_the_service(tmp_path: Path, mon
     async with recorded(tmp_path) as market:
         engine = await market.engine(run, term=2, instance="b")
         assert engine.opened.last_window == number - 1
+
+
+async def test_an_engine_that_cannot_be_noted_ends_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be let in by a new process alone; and nobody else looks, while no window comes."""
+    fail, sync = [False], Syncer._sync
+
+    def failing(self: Syncer) -> None:
+        if fail[0]:
+            raise OSError("the disk is gone")
+        sync(self)
+
+    monkeypatch.setattr(Syncer, "_sync", failing)
+    async with recorded(tmp_path, durability="disk", sync_ms=20) as market:
+        await trade(await market.engine(), range(3))
+        fail[0] = True
+        with pytest.raises(grpc.aio.AioRpcError, match="the disk is gone"):
+            await market.engine(market.run, term=2, instance="b")
+        assert market.running is not None
+        with pytest.raises(Damaged, match="the disk is gone.*goes on with what the disk has"):
+            async with asyncio.timeout(WAIT_S):
+                await market.running
+        fail[0] = False
 
 
 async def test_what_waits_for_a_sync_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,7 +165,8 @@ class Intake:
         known = self._progress.get(symbol)
         if known is None:
             raise InvalidInput(f"a frame of {symbol!r} arrived, which run {self.run} did not name")
-        if window <= known.frame:
+        # Also one that the book did in the place of a window that it lost, where this symbol had none.
+        if window <= max(known.frame, known.through):
             self.doubles += 1
             return
         previous = frame.previous_window if frame.HasField("previous_window") else -1

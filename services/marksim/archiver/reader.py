@@ -72,7 +72,9 @@ class BookReader:
         self._intake = Intake()
         self._run_before = ""
         self._undone: pb.Gap | None = None
-        """Windows that are stored and that the book has lost, to be noted once its run is heard of."""
+        """Windows that are stored and that the book has lost."""
+        self._told = ("", -1)
+        """Run and window up to which the book said that it is: it knows of no later ones."""
         self._opened_at = time.monotonic()
         self._metrics = BookMetrics(address)
         self._seen = False
@@ -199,6 +201,8 @@ class BookReader:
                 self._metrics.stored(position[1])
                 position = await self._where_both_are(stub, position)
                 await self._confirm(stub, position)
+        else:
+            position = await self._where_both_are(stub, position)
         if position is None:
             position = (await stub.GetRun(pb.GetRunRequest(), timeout=ASK_TIMEOUT_S)).run, -1
         log.info("reading", orderbook=self._address, after_run=position[0], after_window=position[1])
@@ -212,17 +216,25 @@ class BookReader:
         )
 
     async def _where_both_are(self, stub: "rpc.OrderBookServiceAsyncStub", stored: tuple[str, int]) -> tuple[str, int]:
-        """What is stored, or less where the book has less of that run: after a power cut, or with a journal from a backup.
+        """What is here, or less where the book has less of that run: after a power cut, or with a journal from a backup.
 
-        It does other windows in the place of those that it lost. What is stored of them stays, and a gap says so.
+        It does other windows in the place of those that it lost. What is here of them stays, and a gap says so; where it has
+        come further by now than it had when it was started, the gap begins as late.
         """
         present = await stub.GetRun(pb.GetRunRequest(), timeout=ASK_TIMEOUT_S)
         (run, window), last = stored, present.last_window if present.HasField("last_window") else -1
+        self._told = present.run, last
         if present.run != run or last >= window:
             return stored
+        if self._undone is not None and (self._undone.run, self._undone.last_window) == stored:
+            # It was found when the stream began that has broken since.
+            return run, last
         reason = "the order book lost these windows and did others in their place: what is stored is of those that it lost"
         self._undone = pb.Gap(run=run, first_window=last + 1, last_window=window, reason=reason)
         log.error("the order book has lost windows that are stored", run=run, first_window=last + 1, last_window=window)
+        if self._intake.run == run:
+            self._intake.note_gap(self._undone)
+            await self._store(stub)
         return run, last
 
     async def _take(self, message: pb.StreamTicksResponse, stub: "rpc.OrderBookServiceAsyncStub") -> None:
@@ -240,7 +252,6 @@ class BookReader:
                 self._metrics.begins(begun[1])
             if self._undone is not None and self._undone.run == message.run:
                 self._intake.note_gap(self._undone)
-                self._undone = None
             log.info("a run begins", orderbook=self._address, run=message.run, known=bool(stored))
             # At once, lest a crash before the first file hide that there was a run.
             await self._store(stub)
@@ -252,6 +263,8 @@ class BookReader:
         if not self._intake.frames:
             self._opened_at = time.monotonic()
         self._intake.add(message)
+        if message.HasField("last_window"):
+            self._told = message.run, message.last_window
         self._taken.set()
         self._metrics.received(message, self._intake)
         old = time.monotonic() - self._opened_at >= self._settings.rotate_s
@@ -285,7 +298,10 @@ class BookReader:
             await self._confirm(stub, batch.position)
 
     async def _confirm(self, stub: "rpc.OrderBookServiceAsyncStub", position: tuple[str, int]) -> None:
-        request = pb.ConfirmWindowRequest(reader=self._settings.reader, run=position[0], window=position[1])
+        run, window = position
+        if run == self._told[0]:
+            window = min(window, self._told[1])
+        request = pb.ConfirmWindowRequest(reader=self._settings.reader, run=run, window=window)
         try:
             await stub.ConfirmWindow(request, timeout=CONFIRM_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:

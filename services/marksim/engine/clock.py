@@ -37,8 +37,8 @@ class Clock:
         self.awaited: Awaited | None = None
         self.message = ""
         self.idle_s = 0.0
-        self._is_moved = self._is_paced = False
-        """Whether somebody has let it go on or paused it, and set its speed, since this process began."""
+        self._is_moved = self._is_paced = self._is_bound = False
+        """What was said since this process began: to pause or to go on, how fast, and up to where."""
         self._end_ns: int | None = None
         self._step: Step | None = None
         self._held = False
@@ -80,7 +80,9 @@ class Clock:
         if not self._is_paced:
             self.pacer.factor = factor
         if not self._is_moved:
-            self.paused, self.until_ns, self.awaited = paused, until_ns or None, awaited
+            self.paused = paused
+        if not self._is_bound:
+            self.until_ns, self.awaited = until_ns or None, awaited
 
     def reaches_its_end(self, end_ns: int) -> bool:
         """True, and paused, where a window up to `end_ns` would pass the time that run-until named."""
@@ -123,7 +125,7 @@ class Clock:
         It ends a step that is under way and forgets a run-until.
         """
         self.paused, self.until_ns, self.awaited, self._step = True, None, None, None
-        self._is_moved = True
+        self._is_moved = self._is_bound = True
         await self._notify()
         try:
             async with asyncio.timeout(PAUSE_WAIT_S), self._changed:

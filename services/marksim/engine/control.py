@@ -13,7 +13,6 @@ from marksim.core.sim.events import event_from_plain
 
 LATELY_S: Final = 10.0
 """So long an event that happened is remembered where a power cut may take its window: many times what a disk may be late."""
-NO_EVENTS: Final[tuple[dict[str, Any], ...]] = ()
 
 
 @dataclass(slots=True)
@@ -50,10 +49,17 @@ class Controls:
         self.are_late = False
         """Whether there are such windows: with durability `disk`."""
 
-    def begin(self, promised: Sequence[dict[str, Any]] = NO_EVENTS) -> None:
-        """Nothing waits but these events, each with its `window`."""
+    def begin(self, first: int, remembered: Sequence[dict[str, Any]]) -> None:
+        """The run goes on with window `first`: of what was remembered in it, the events wait that have not happened by then.
+
+        Nothing else waits.
+        """
         self._windows.clear()
-        self._promised = list(promised)
+        self._lately.clear()
+        at = time.monotonic()
+        if self.are_late:
+            self._lately += [(at, event) for event in remembered if event["window"] < first]
+        self._promised = [event for event in remembered if event["window"] >= first]
 
     def of(self, window: int) -> Control:
         """Of a window that was not sent yet, to be added to."""

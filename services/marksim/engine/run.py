@@ -356,7 +356,6 @@ class Driver:
             engine = self.engine = self._make_engine(saved, goes_on=last >= 0)
         except (CannotRestore, InvalidInput) as error:
             raise Refused(f"the engine's snapshot after window {first - 1} cannot be used: {error.message}") from error
-        self._controls.begin()
         if first <= last:
             log.info("engine goes through recorded windows again", run=self.run, first=first, last=last)
             streams = [shard.recorded(self.run, first, last) for shard in self.shards]
@@ -412,11 +411,9 @@ class Driver:
             self.clock.restore(clock.paused, factor, clock.until_ns, awaited)
 
     def _restore_events(self) -> None:
-        """Those that were accepted and have not happened."""
-        clock = self._steered
-        if clock.run == self.run:
-            self._controls.begin([event for event in clock.events if event["window"] >= self.windows])
-            self._keep_promises(self.windows)
+        """Those that were accepted and have not happened in the run that goes on; none in a new one."""
+        self._controls.begin(self.windows, self._steered.events if self._steered.run == self.run else ())
+        self._keep_promises(self.windows)
 
     def _keep_promises(self, window: int) -> None:
         """Let events happen in that window, the next one, as it was told to whoever injected them."""

@@ -165,10 +165,10 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
 
     async def RunUntil(self, request: pb.RunUntilRequest, context: Any) -> pb.RunUntilResponse:
         authorize(current_principal(), "", Action.STEER)
-        # Else the present would be another time than the run's, and what happened long ago would be taken for awaited.
-        self._must_go_on()
         present_ns = self._simulated_time_ns()
         until = until_of(request, present_ns, self.scenario.lookahead_ns, self.instruments)
+        # Else the present would be another time than the run's, and what happened long ago would be taken for awaited.
+        self._going_on()
         self._may_go_on()
         if isinstance(until, int):
             await self.clock.run_until(until, present_ns)
@@ -182,14 +182,12 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
         authorize(current_principal(), "", Action.STEER)
         event = market_event_from_proto(request, self.instruments)
         self._may_go_on()
-        if self.driver is None or not self.driver.run:
-            raise NotNow("no run has begun yet: try again when the market runs", reason="NOT_STARTED")
         # Else it would happen in a window that is recorded without it.
-        self._must_go_on()
-        if self.driver.engine.queued >= MAX_QUEUED:
+        driver = self._going_on()
+        if driver.engine.queued >= MAX_QUEUED:
             raise Exhausted(f"{MAX_QUEUED} events and commands wait: let the market run first", reason="QUEUE_FULL")
-        window = await self.driver.inject(event)
-        log.info("event injected", symbol=event.symbol, kind=type(event).__name__, window=window, run=self.driver.run)
+        window = await driver.inject(event)
+        log.info("event injected", symbol=event.symbol, kind=type(event).__name__, window=window, run=driver.run)
         return pb.InjectEventResponse(window=window)
 
     async def WatchStatus(self, request: pb.WatchStatusRequest, context: Any) -> AsyncIterator[pb.WatchStatusResponse]:
@@ -231,10 +229,13 @@ class EngineService(engine_pb2_grpc.EngineServiceServicer):
     def _status(self) -> pb.EngineStatus:
         return status_of(self.scenario, self.group, self.clock, self.driver, self.load, self._state(), self.end_ns)
 
-    def _must_go_on(self) -> None:
-        """Raises NotNow while a run that is known does not go on yet, and nobody can say how far it is."""
-        if self.driver is not None and self.driver.run and self.driver.state == pb.CLOCK_STATE_STARTING:
+    def _going_on(self) -> Driver:
+        """What drives the run. Raises NotNow while there is none, or nobody can say yet how far it is."""
+        if self.driver is None or not self.driver.run:
+            raise NotNow("no run has begun yet: try again when the market runs", reason="NOT_STARTED")
+        if self.driver.state == pb.CLOCK_STATE_STARTING:
             raise NotNow("the run does not go on yet: try again when the market runs", reason="NOT_STARTED")
+        return self.driver
 
     def _may_go_on(self) -> None:
         """Raises NotNow where no command can move the market any more."""

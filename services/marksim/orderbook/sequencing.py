@@ -136,16 +136,30 @@ class Sequencer:
         if run is None or run.run != opened.run:
             if self.recorder is not None:
                 record = record_of(opened, self.listing, self.limits.max_orders)
-                await _in_time(self.recorder.begin(record, self.noted()))
+                await self._noted(self.recorder, self.recorder.begin(record, self.noted()))
             run = self._begin(opened)
         if self.recorder is not None:
             # Before the engine is told: whoever comes with a lower term after a crash is fenced off as before it.
-            await _in_time(self.recorder.claim(opened.term, opened.instance))
+            await self._noted(self.recorder, self.recorder.claim(opened.term, opened.instance))
         self.end_session(self.session, "a newer engine stream took over")
         self.term, self.instance = opened.term, opened.instance
         self.session = EngineSession(opened.instance)
         last = self.last_window if self.last_window >= 0 else None
         return self.session, pb.RunOpened(run=run.run, last_window=last)
+
+    async def _noted(self, recorder: Recorder, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for it. Where another program has the journal, an engine is told to come again, and not that it is refused."""
+        try:
+            await work
+        except NotNow as error:
+            if error.reason != "JOURNAL_HELD":
+                raise
+            raise Away(error.message, reason=error.reason) from error
+        except MarksimError as error:
+            if recorder.journal.is_lost:
+                self.held = error.message
+                self._fail(error)
+            raise
 
     def end_session(self, session: EngineSession | None, why: str) -> None:
         """The engine is away, and with it all hope of what waits."""
@@ -511,16 +525,6 @@ def _facts(opened: pb.OpenRun | pb.RunStarted) -> tuple[int, int, int]:
 def _mismatch(run: RunFacts, window: int, expected: int) -> NotNow:
     message = f"window {window} of run {run.run} was answered with other contents"
     return NotNow(message, reason="WINDOW_MISMATCH", metadata={"expected": str(expected)})
-
-
-async def _in_time(work: Coroutine[Any, Any, T]) -> T:
-    """Its result; an engine is told to come again, and not that it is refused, where another program has the journal."""
-    try:
-        return await work
-    except NotNow as error:
-        if error.reason != "JOURNAL_HELD":
-            raise
-        raise Away(error.message, reason=error.reason) from error
 
 
 async def finished(work: Coroutine[Any, Any, T]) -> T:
