@@ -148,7 +148,7 @@ class Sequencer:
         return self.session, pb.RunOpened(run=run.run, last_window=last)
 
     async def _noted(self, recorder: Recorder, work: Coroutine[Any, Any, None]) -> None:
-        """Wait for it. Where another program has the journal, an engine is told to come again, and not that it is refused."""
+        """Wait for it. Where another program has the journal, an engine is told to come again: it is not refused."""
         try:
             await work
         except NotNow as error:
