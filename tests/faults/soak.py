@@ -23,7 +23,7 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,6 +63,20 @@ class Sample:
     handles: int
 
 
+@dataclass(frozen=True)
+class Late:
+    """A look at which the clock was late, or had given up time: it says whether the market was alone on the machine."""
+
+    at_s: float
+    """After the first look."""
+    lag_s: float
+    slips: int
+    others: float
+    """Share of the processors that was neither the market's nor the consumers' since the look before: other programs, and
+    what the machine below took.
+    """
+
+
 @dataclass
 class Soak:
     """All that was looked at."""
@@ -72,6 +86,7 @@ class Soak:
     slips: int = 0
     windows: int = 0
     consumers: int = 0
+    late: list[Late] = field(default_factory=list)
 
 
 def warm(values: Sequence[float]) -> Sequence[float]:
@@ -119,6 +134,7 @@ def figures(soak: Soak, minutes: float, speed: float, highest: float | None) -> 
             "longest": round(max(warm(soak.lags_s), default=0.0), 3),
         },
         "slips": soak.slips,
+        "late": [asdict(one) for one in soak.late],
         "processes": rows,
         "highest_speed": highest,
         "problems": check(soak),
@@ -197,14 +213,40 @@ def seconds_of(ends: float) -> float:
     return max(1.0, ends - time.monotonic())
 
 
+class Others:
+    """Who else uses the machine."""
+
+    def __init__(self, market: SupervisedMarket) -> None:
+        assert market.process is not None, "it was started"
+        main = psutil.Process(market.process.pid)
+        self._own = [psutil.Process(), main, *main.children(recursive=True)]
+        self._wall_s, self._others_s = time.monotonic(), self._spent()
+
+    def share(self) -> float:
+        """Of all processors, what was neither the market's nor this process's since the last call."""
+        before_s, before = self._wall_s, self._others_s
+        self._wall_s, self._others_s = time.monotonic(), self._spent()
+        processors = (psutil.cpu_count() or 1) * (self._wall_s - before_s)
+        return max(0.0, round((self._others_s - before) / processors, 2))
+
+    def _spent(self) -> float:
+        """Seconds of processor time of everybody else so far."""
+        all_ = psutil.cpu_times()
+        own = [process.cpu_times() for process in self._own]
+        return sum(all_) - all_.idle - all_.iowait - sum(one.user + one.system for one in own)
+
+
 async def watch_lag(market: SupervisedMarket, soak: Soak) -> None:
     """Look at the clock until cancelled."""
-    first = (await market.status()).slips
+    first, began, others = (await market.status()).slips, time.monotonic(), Others(market)
     while True:
         with contextlib.suppress(grpc.aio.AioRpcError):
-            status = await market.status()
-            soak.lags_s.append(status.lag_seconds)
-            soak.slips, soak.windows = status.slips - first, status.windows
+            status, share = await market.status(), others.share()
+            slips, lag_s = status.slips - first, status.lag_seconds
+            if lag_s >= LAG_S or slips > soak.slips:
+                soak.late.append(Late(round(time.monotonic() - began, 1), round(lag_s, 3), slips, share))
+            soak.lags_s.append(lag_s)
+            soak.slips, soak.windows = slips, status.windows
         await asyncio.sleep(LOOK_S)
 
 
@@ -256,7 +298,8 @@ async def highest_speed(market: SupervisedMarket, least: float, seconds: float) 
 def give_way() -> None:
     """Have this process take what others leave, in each of its threads."""
     for thread in Path("/proc/self/task").iterdir():
-        os.setpriority(os.PRIO_PROCESS, int(thread.name), CONSUMERS_NICE)
+        with contextlib.suppress(ProcessLookupError):  # one that has ended since
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), CONSUMERS_NICE)
 
 
 async def run(minutes: float, speed: float, scenario: str, directory: Path, *, highest: bool, seed: int) -> dict[str, Any]:
