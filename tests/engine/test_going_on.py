@@ -180,23 +180,31 @@ async def test_a_pause_during_the_recovery_holds(tmp_path: Path, monkeypatch: py
             assert status.state == pb.CLOCK_STATE_PAUSED and status.speed.factor == 60
 
 
+class Opening:
+    """From here on an engine waits for its book, until a test lets it go on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.waits, self.goes_on = asyncio.Event(), asyncio.Event()
+        opens = Shard.open
+
+        async def waiting(shard: Shard, opened: orderbook_pb2.OpenRun) -> int:
+            self.waits.set()
+            await self.goes_on.wait()
+            return await opens(shard, opened)
+
+        monkeypatch.setattr(Shard, "open", waiting)
+
+
 async def test_what_is_said_before_the_book_is_there_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the clock was steered otherwise before the crash; and what needs to know the present is refused so long."""
-    waiting, go_on, opens = asyncio.Event(), asyncio.Event(), Shard.open
-
-    async def waits(self: Shard, opened: orderbook_pb2.OpenRun) -> int:
-        waiting.set()
-        await go_on.wait()
-        return await opens(self, opened)
-
     async with recorded(tmp_path / "book") as market:
         async with running(market, tmp_path / "state", speed="50", until="") as one:
             await one.windows(20)
             await one.engine.SetSpeed(pb.SetSpeedRequest(speed=pb.Speed(factor=60)), None)
             await one.kill()
-        monkeypatch.setattr(Shard, "open", waits)
+        opening = Opening(monkeypatch)
         async with running(market, tmp_path / "state", speed="50", until="") as one:
-            await waiting.wait()
+            await opening.waits.wait()
             pausing = asyncio.create_task(one.engine.Pause(pb.PauseRequest(), None))
             while not one.engine.clock.paused:
                 await asyncio.sleep(0)
@@ -204,7 +212,7 @@ async def test_what_is_said_before_the_book_is_there_holds(tmp_path: Path, monke
             until = pb.RunUntilRequest(event=pb.RunUntilEvent(kind=pb.RUN_UNTIL_KIND_TRADE))
             with pytest.raises(NotNow, match="does not go on yet"):
                 await one.engine.RunUntil(until, None)
-            go_on.set()
+            opening.goes_on.set()
             await pausing
             status = await one.state(pb.CLOCK_STATE_RUNNING, pb.CLOCK_STATE_PAUSED)
             assert status.state == pb.CLOCK_STATE_PAUSED and status.speed.factor == 7
@@ -214,24 +222,17 @@ async def test_a_resume_before_the_book_is_there_keeps_what_the_market_runs_unti
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It lets the market go on, and the market still pauses where it was told to before the crash."""
-    waiting, go_on, opens = asyncio.Event(), asyncio.Event(), Shard.open
-
-    async def waits(self: Shard, opened: orderbook_pb2.OpenRun) -> int:
-        waiting.set()
-        await go_on.wait()
-        return await opens(self, opened)
-
     async with recorded(tmp_path / "book") as market:
         async with running(market, tmp_path / "state", speed="50", until="") as one:
             status = await one.windows(20)
             await one.engine.RunUntil(pb.RunUntilRequest(for_ns=60 * 10**9), None)
             assert (asked := (await one.status()).running_until)
             await one.kill()
-        monkeypatch.setattr(Shard, "open", waits)
+        opening = Opening(monkeypatch)
         async with running(market, tmp_path / "state", speed="50", until="") as one:
-            await waiting.wait()
+            await opening.waits.wait()
             await one.engine.Resume(pb.ResumeRequest(), None)
-            go_on.set()
+            opening.goes_on.set()
             assert (await one.state(pb.CLOCK_STATE_RUNNING)).running_until == asked
             assert status.run == (await one.status()).run
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc.aio
@@ -11,10 +12,39 @@ import pytest
 from marksim.core.errors import Damaged
 from marksim.orderbook import sequencing
 from marksim.store.journal_disk import Syncer
-from tests.orderbook.market import WAIT_S, refused, until, window
+from tests.orderbook.market import WAIT_S, Market, refused, until, window
 from tests.orderbook.recorded_market import recorded
 from tests.orderbook.test_keeping import recorder_of
 from tests.orderbook.test_recovery import described, frames, rows, trade
+
+
+@dataclass
+class Syncing:
+    """What becomes of the log's syncs."""
+
+    fails: bool = False
+
+
+@pytest.fixture
+def syncing(monkeypatch: pytest.MonkeyPatch) -> Syncing:
+    """The disk syncs, until a test says otherwise."""
+    syncing, sync = Syncing(), Syncer._sync
+
+    def watched(self: Syncer) -> None:
+        if syncing.fails:
+            raise OSError("the disk is gone")
+        sync(self)
+
+    monkeypatch.setattr(Syncer, "_sync", watched)
+    return syncing
+
+
+async def ends_for_the_disk(market: Market) -> None:
+    """The service ends by itself, and says why."""
+    assert market.running is not None
+    with pytest.raises(Damaged, match="the disk is gone.*goes on with what the disk has"):
+        async with asyncio.timeout(WAIT_S):
+            await market.running
 
 
 async def test_at_a_clean_stop_what_is_not_synced_yet_is_told_first(tmp_path: Path) -> None:
@@ -39,20 +69,12 @@ async def test_at_a_clean_stop_what_is_not_synced_yet_is_told_first(tmp_path: Pa
         assert recorder.snapshot_window == 5
 
 
-async def test_a_sync_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_sync_that_fails_is_told(tmp_path: Path, syncing: Syncing) -> None:
     """The status says it, waiting orders are told, and the service ends; a start goes on with what the disk has."""
-    fail, sync = [False], Syncer._sync
-
-    def failing(self: Syncer) -> None:
-        if fail[0]:
-            raise OSError("the disk is gone")
-        sync(self)
-
-    monkeypatch.setattr(Syncer, "_sync", failing)
     async with recorded(tmp_path, durability="disk", sync_ms=20) as market:
         engine, run = await market.engine(), market.run
         await trade(engine, range(3))
-        fail[0] = True
+        syncing.fails = True
         submitting = market.submitting("lost")
         await market.queued(1)
         await engine.send(window(3, *rows(3)))
@@ -62,11 +84,8 @@ async def test_a_sync_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.Mon
         assert (await refused(market.submit("another")))[1] == "JOURNAL_FULL"
         await engine.send(window(4, *rows(4)))
         assert "the disk is gone" in (await engine.answer()).held.reason
-        assert market.running is not None
-        with pytest.raises(Damaged, match="the disk is gone.*goes on with what the disk has"):
-            async with asyncio.timeout(WAIT_S):
-                await market.running
-        fail[0] = False
+        await ends_for_the_disk(market)
+        syncing.fails = False
     async with recorded(tmp_path) as market:
         engine = await market.engine(run, term=2, instance="b")
         assert engine.opened.last_window == 3
@@ -93,36 +112,22 @@ async def test_a_file_that_cannot_be_synced_ends_the_service(tmp_path: Path, mon
             if answer.HasField("held"):
                 break
         assert "the disk is gone" in answer.held.reason
-        assert market.running is not None
-        with pytest.raises(Damaged, match="the disk is gone.*goes on with what the disk has"):
-            async with asyncio.timeout(WAIT_S):
-                await market.running
+        await ends_for_the_disk(market)
         fail[0] = False
     async with recorded(tmp_path) as market:
         engine = await market.engine(run, term=2, instance="b")
         assert engine.opened.last_window == number - 1
 
 
-async def test_an_engine_that_cannot_be_noted_ends_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_engine_that_cannot_be_noted_ends_the_service(tmp_path: Path, syncing: Syncing) -> None:
     """It would be let in by a new process alone; and nobody else looks, while no window comes."""
-    fail, sync = [False], Syncer._sync
-
-    def failing(self: Syncer) -> None:
-        if fail[0]:
-            raise OSError("the disk is gone")
-        sync(self)
-
-    monkeypatch.setattr(Syncer, "_sync", failing)
     async with recorded(tmp_path, durability="disk", sync_ms=20) as market:
         await trade(await market.engine(), range(3))
-        fail[0] = True
+        syncing.fails = True
         with pytest.raises(grpc.aio.AioRpcError, match="the disk is gone"):
             await market.engine(market.run, term=2, instance="b")
-        assert market.running is not None
-        with pytest.raises(Damaged, match="the disk is gone.*goes on with what the disk has"):
-            async with asyncio.timeout(WAIT_S):
-                await market.running
-        fail[0] = False
+        await ends_for_the_disk(market)
+        syncing.fails = False
 
 
 async def test_what_waits_for_a_sync_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,7 +166,7 @@ class Intake:
         if known is None:
             raise InvalidInput(f"a frame of {symbol!r} arrived, which run {self.run} did not name")
         # Also one that the book did in the place of a window that it lost, where this symbol had none.
-        if window <= max(known.frame, known.through):
+        if window <= known.through:
             self.doubles += 1
             return
         previous = frame.previous_window if frame.HasField("previous_window") else -1

@@ -157,7 +157,6 @@ class Sequencer:
             raise Away(error.message, reason=error.reason) from error
         except MarksimError as error:
             if recorder.journal.is_lost:
-                self.held = error.message
                 self._fail(error)
             raise
 
@@ -359,7 +358,6 @@ class Sequencer:
                 synced = await recorder.synced(self._unsynced[0][0])
             except MarksimError as error:
                 log.error("windows cannot be synced", window=self._unsynced[0][0], reason=error.message)
-                self.held = error.message
                 self._fail(error)
                 return
             while self._unsynced and self._unsynced[0][0] <= synced:
@@ -369,6 +367,7 @@ class Sequencer:
 
     def _fail(self, error: MarksimError) -> None:
         """No sync can make up for one that failed, and the journal takes nothing more: a new start has what the disk has."""
+        self.held = error.message
         message = f"the journal cannot be synced ({error.message}): the order is known after a restart, or never was"
         self.outside.end(Away(message, reason="JOURNAL_FAILED"))
         self.failed.set()
