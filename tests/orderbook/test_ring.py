@@ -2,6 +2,8 @@
 
 import random
 
+import numpy as np
+
 from marksim.orderbook.ring import FrameRing, Segment
 
 
@@ -16,7 +18,6 @@ def test_frames_come_back_by_part() -> None:
     ring.append(1, 0, 0, [b"head", b"tick", b"", b"quotes", b"", b"", b"executions"], 0)
     entry = ring.entry(0)
     assert ring.read(entry, (Segment.TICK, Segment.QUOTES)) == b"headtickquotes"
-    assert entry.holds((Segment.QUOTES,)) and not entry.holds((Segment.TRADES, Segment.DEPTH))
 
 
 def test_oldest_give_way_and_the_rest_stays_whole() -> None:
@@ -51,6 +52,33 @@ def test_position_is_found_by_run_and_window() -> None:
     for run, window in ((1, 2), (1, 5), (2, 0), (2, 3)):
         ring.append(run, window, 0, segments(10), 0)
     assert [ring.after(*place) for place in ((1, -1), (1, 2), (1, 4), (1, 5), (2, 0), (2, 3))] == [0, 1, 1, 2, 3, 4]
+
+
+def test_newest_of_each_symbol() -> None:
+    """Of any stretch, of any symbols, with any parts: the newest frames, and a count of those before them."""
+    seed = 12
+    source = random.Random(seed)
+    ring = FrameRing(1 << 13)
+    for window in range(2_000):
+        parts = [b"h", *(bytes(source.choice((0, 0, 3))) for _ in range(6))]
+        ring.append(1 + window // 700, window, source.randrange(5), parts, 0)
+        first = source.randint(ring.tail, ring.head)
+        stop = source.randint(first, ring.head)
+        asked = np.array([source.random() < 0.5 for _ in range(5)])
+        wanted = source.sample(list(Segment)[1:], 2)
+        found = [ring.entry(number) for number in range(first, stop)]
+        found = [entry for entry in found if asked[entry.symbol] and len(ring.read(entry, wanted)) > 1]
+        newest = {entry.symbol: entry for entry in found}
+        expected = sorted(newest.values(), key=lambda entry: entry.window), len(found) - len(newest)
+        assert ring.newest(first, stop, asked, wanted) == expected, f"seed {seed}, window {window}"
+
+
+def test_a_run_ends_where_the_next_begins() -> None:
+    """`end_of` is behind a run's last entry, also of one of which the ring has none."""
+    ring = FrameRing(1 << 16)
+    for run, window in ((1, 2), (1, 5), (3, 0)):
+        ring.append(run, window, 0, segments(10), 0)
+    assert [ring.end_of(run) for run in range(5)] == [0, 2, 2, 3, 3]
 
 
 def test_old_frames_expire() -> None:

@@ -47,6 +47,11 @@ class ExecutionReader:
         return bool(self._due) or self._frames.backlogged
 
     @property
+    def catches_up(self) -> bool:
+        """Whether the next `take` goes a piece of its way through memory."""
+        return not self._due and self._frames.catches_up
+
+    @property
     def behind(self) -> bool:
         """Whether what comes next is to be fetched."""
         return not self._due and self._frames.behind
@@ -61,7 +66,7 @@ class ExecutionReader:
 
     def take(self) -> pb.StreamExecutionsResponse | None:
         """The next response that cannot wait for the heartbeat; None when the account has been told all that
-        is in memory for it.
+        is in memory for it, or it has come a piece further with nothing for it.
         """
         while not self._due:
             message = self._frames.take()

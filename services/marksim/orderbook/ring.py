@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 PAGE_BYTES: Final = 4_096
 ENTRY_BYTES: Final = 1_024
@@ -33,12 +34,10 @@ class Entry(NamedTuple):
     wall_ms: int
     bounds: tuple[int, ...]
 
-    def holds(self, segments: Sequence[Segment]) -> bool:
-        """Whether any of these is there."""
-        return any(self.bounds[segment] != self.bounds[segment + 1] for segment in segments)
 
-
-_COLUMNS: Final = 4 + len(Segment) + 1
+_BOUNDS: Final = 4
+"""Column of the index in which the first segment begins."""
+_COLUMNS: Final = _BOUNDS + len(Segment) + 1
 
 
 class FrameRing:
@@ -113,6 +112,28 @@ class FrameRing:
         """Number of the first entry behind that window; `head` if there is none yet."""
         return bisect.bisect_right(range(self.tail, self.head), (run, window), key=self._position) + self.tail
 
+    def end_of(self, run: int) -> int:
+        """Number of the first entry behind that run; `head` where there is none yet."""
+        numbers = range(self.tail, self.head)
+        return bisect.bisect_right(numbers, run, key=lambda number: self._position(number)[0]) + self.tail
+
+    def newest(
+        self, first: int, stop: int, asked: NDArray[np.bool_], segments: Sequence[Segment]
+    ) -> tuple[list[Entry], int]:
+        """Of the entries first <= n < stop that hold any of these segments: the newest of each symbol of which `asked`, of
+        shape (symbols,), is true, in their order; and how many more there are.
+        """
+        numbers = np.arange(first, stop)
+        places = numbers % self.capacity
+        symbols = self._index[places, 2]
+        held = np.zeros(len(numbers), np.bool_)
+        for segment in segments:
+            begins = _BOUNDS + segment
+            held |= self._index[places, begins] != self._index[places, begins + 1]
+        found = np.flatnonzero(held & asked[symbols])[::-1]
+        _, newest = np.unique(symbols[found], return_index=True)
+        return [self.entry(number) for number in np.sort(numbers[found[newest]]).tolist()], len(found) - len(newest)
+
     def read(self, entry: Entry, segments: Sequence[Segment]) -> bytes:
         """The encoded frame with only these segments (and always its head)."""
         bounds = entry.bounds
@@ -136,7 +157,7 @@ class FrameRing:
         return start
 
     def _start(self, number: int) -> int:
-        return int(self._index[number % self.capacity, 4])
+        return int(self._index[number % self.capacity, _BOUNDS])
 
     def _evict(self) -> None:
         self.evicted = self._position(self.tail)

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
+import numpy as np
+
 from marksim.codec import enum_number
 from marksim.core.errors import InvalidInput, MarksimError
 from marksim.orderbook.history import Chunk, Wanted, read_chunk
@@ -17,8 +19,10 @@ from marksim.v1 import orderbook_pb2 as pb
 
 HEARTBEAT_S: Final = 1.0
 MAX_BATCH_MS: Final = 1_000
-MESSAGE_BYTES: Final = 1 << 19
+MESSAGE_BYTES: Final = 1 << 17
 """A message is closed at the end of the window in which it reaches this size."""
+MESSAGE_FRAMES: Final = 128
+"""And at the end of the window in which so many frames were looked at: to put it together takes the event loop half a ms."""
 
 PARTS: Final[dict[int, tuple[Segment, ...]]] = {
     pb.FRAME_PART_TICKS: (Segment.TICK,),
@@ -45,8 +49,14 @@ class Reader(Protocol[_MessageT_co]):
     def backlogged(self) -> bool:
         """Whether there is more to come at once, which is not held back."""
 
+    @property
+    def catches_up(self) -> bool:
+        """Whether the next `take` goes a piece of its way through memory: others are to have their turn before."""
+
     def take(self) -> _MessageT_co | None:
-        """The next message that cannot wait for the heartbeat; None when the reader has all that is in memory for it."""
+        """The next message that cannot wait for the heartbeat; None when the reader has all that is in memory for it,
+        or has come a piece further with nothing for it.
+        """
 
     @property
     def behind(self) -> bool:
@@ -74,6 +84,7 @@ class TickReader:
         self._tape = tape
         self._segments = _segments(request.parts)
         self._symbols = _symbol_numbers(tape, request.symbols)
+        self._asked = np.isin(np.arange(len(tape.symbols)), list(self._symbols))
         numbers = {symbol: number for number, symbol in enumerate(tape.symbols) if number in self._symbols}
         self._wanted = Wanted(numbers, self._segments, MESSAGE_BYTES)
         self._fetching: asyncio.Task[Chunk | None] | None = None
@@ -90,7 +101,7 @@ class TickReader:
         self._gaps: list[pb.Gap] = []
         self._first: list[bytes] = []
         self.backlogged = False
-        """Whether the last message was closed because of its size, with more to come at once."""
+        """Whether the last piece was closed because of its size, with more to come at once."""
         self._cursor = tape.ring.tail
         """Of a reader that is not behind."""
         self._position = (0, -1)
@@ -108,8 +119,15 @@ class TickReader:
         """Whether what comes next is no longer in the ring, and is recorded."""
         return self._fetched is None and self._lost_to_memory() and self._recorded() is not None
 
+    @property
+    def catches_up(self) -> bool:
+        """Whether the next `take` goes a piece of its way through memory."""
+        return self.backlogged and not self.behind
+
     def take(self) -> pb.StreamTicksResponse | None:
-        """The next message that cannot wait for the heartbeat; None when the reader has all there is, or is behind."""
+        """The next message that cannot wait for the heartbeat; None when the reader has all there is, is behind, or has come
+        a piece further with nothing for it.
+        """
         ring = self._tape.ring
         ring.expire(time.monotonic_ns() // 1_000_000)
         behind = False
@@ -121,6 +139,7 @@ class TickReader:
             return None
         idle = self._fetched is None and run.number == self._announced and self._cursor == ring.head
         if idle and not self._gaps:
+            self.backlogged = False
             return None
         message = self._message(run)
         if self._gaps:
@@ -140,7 +159,7 @@ class TickReader:
         if message.frames or message.HasField("gap") or message.HasField("run_started"):
             return message
         # Nothing of this was for the reader's symbols; what follows may be.
-        return self.take() if more else None
+        return self.take() if more and not self.backlogged else None
 
     def heartbeat(self) -> pb.StreamTicksResponse:
         """A message that says how far the market is, or this reader if it is behind; only after `take` had none."""
@@ -148,7 +167,7 @@ class TickReader:
         if run is None:
             return pb.StreamTicksResponse(sent_time_us=time.time_ns() // 1_000)
         message = self._message(run)
-        if self.behind:
+        if self.behind or self.backlogged:
             _say_window(message, run, self._position[1])
         else:
             self._arrive(message, run, run.last_window)
@@ -317,13 +336,13 @@ class TickReader:
     def _gather(self, message: pb.StreamTicksResponse, run: RunFacts) -> int:
         """Add all frames of the run that fit, whole windows only; returns the last window that is complete with them."""
         ring = self._tape.ring
-        size, window = 0, self._position[1]
+        size, window, full = 0, self._position[1], self._cursor + MESSAGE_FRAMES
         self.backlogged = False
         while self._cursor < ring.head:
             entry = ring.entry(self._cursor)
             if entry.run != run.number:
                 return run.last_window
-            if size >= MESSAGE_BYTES and entry.window != window:
+            if entry.window != window and (size >= MESSAGE_BYTES or self._cursor >= full):
                 self.backlogged = True
                 return window
             window = entry.window
@@ -335,17 +354,11 @@ class TickReader:
     def _conflate(self, message: pb.StreamTicksResponse, run: RunFacts) -> int:
         """Add each symbol's newest frame that has an asked part; all before it are dropped and counted."""
         ring = self._tape.ring
-        newest: dict[int, Entry] = {}
-        while self._cursor < ring.head:
-            entry = ring.entry(self._cursor)
-            if entry.run != run.number:
-                break
-            self._cursor += 1
-            if entry.symbol in self._symbols and entry.holds(self._segments):
-                self._dropped += entry.symbol in newest
-                newest[entry.symbol] = entry
-        for entry in newest.values():
+        first, self._cursor = self._cursor, ring.end_of(run.number)
+        newest, dropped = ring.newest(first, self._cursor, self._asked, self._segments)
+        for entry in newest:
             self._add(message, entry)
+        self._dropped += dropped
         message.dropped_frames = self._dropped
         return run.last_window
 
@@ -370,9 +383,10 @@ async def stream(tape: Tape, reader: Reader[MessageT]) -> AsyncGenerator[Message
         while True:
             changed = tape.changed
             message = reader.take()
-            # One that is behind says so only if there is nothing better to say within a heartbeat.
-            idle_s = time.monotonic() - (max(sent_at, begun) if reader.behind else sent_at)
-            if message is None and (reader.behind or not tape.ended.is_set()) and idle_s >= HEARTBEAT_S:
+            # One that is not up to date says so only if there is nothing better to say within a heartbeat.
+            is_late = reader.behind or reader.catches_up
+            idle_s = time.monotonic() - (max(sent_at, begun) if is_late else sent_at)
+            if message is None and (is_late or not tape.ended.is_set()) and idle_s >= HEARTBEAT_S:
                 message = reader.heartbeat()
             if message is not None:
                 yield message
@@ -381,10 +395,14 @@ async def stream(tape: Tape, reader: Reader[MessageT]) -> AsyncGenerator[Message
                     await _wait(tape.ended, reader.batch_s)
             elif reader.behind:
                 await reader.fetch(max(HEARTBEAT_S - idle_s, 0.001))
+            elif reader.catches_up:
+                pass
             elif tape.ended.is_set():
                 return
             else:
                 await _wait(changed, max(HEARTBEAT_S - idle_s, 0.001))
+            if reader.catches_up:
+                await tape.pace.turn()
     finally:
         reader.close()
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from marksim.orderbook.pace import Pace
 from marksim.orderbook.recorded import Recorded, Turns
 from marksim.orderbook.ring import FrameRing, Segment
 from marksim.v1 import orderbook_pb2 as pb
@@ -57,6 +58,8 @@ class Tape:
         """Set when streams shall end after what they still have to deliver."""
         self.turns = Turns()
         """Of those who read what is recorded."""
+        self.pace = Pace()
+        """Of those who catch up with what is in memory."""
 
     def begin_run(self, started: pb.RunStarted, recorded: Recorded | None = None, last_window: int = -1) -> RunFacts:
         """All windows from now on belong to this run, and are in `recorded` before they are published, if it is given.
