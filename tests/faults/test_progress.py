@@ -161,7 +161,7 @@ def flat(count: int = 20, **changed: float) -> Soak:
     """A run in which nothing grows but what `changed` says, by how much in all."""
     memory, handles = changed.get("memory", 0.0) / count, changed.get("handles", 0.0) / count
     samples = [Sample(100 + memory * n, round(30 + handles * n)) for n in range(count)]
-    return Soak({"edge": samples}, lags_s=[0.0] * 100, slips=int(changed.get("slips", 0)))
+    return Soak({"edge": samples}, lags_s=[0.0] * 100, slips=int(changed.get("slips", 0)), windows=9, consumers=9)
 
 
 def test_flat_is_what_the_rule_says() -> None:
@@ -182,5 +182,7 @@ def test_flat_is_what_the_rule_says() -> None:
     for sentence, case in cases.items():
         (problem,) = soak.check(case)
         assert sentence in problem
-    result = soak.figures(flat(), 2.0, 20.0, 80.0)
+    assert soak.check(late, shared=True) == soak.check(flat(slips=1), shared=True) == []
+    assert soak.check(flat(memory=60), shared=True) != [] and soak.check(Soak(lags_s=[0.0])) != []
+    result = soak.figures(flat(), 2.0, 20.0, 80.0, shared=False)
     assert result["problems"] == [] and "| edge | 100.0, 100.0 | 30, 30 |" in soak.table(result)
