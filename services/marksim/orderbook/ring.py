@@ -114,8 +114,20 @@ class FrameRing:
 
     def end_of(self, run: int) -> int:
         """Number of the first entry behind that run; `head` where there is none yet."""
+        if self.tail == self.head or self._position(self.head - 1)[0] <= run:
+            return self.head
         numbers = range(self.tail, self.head)
         return bisect.bisect_right(numbers, run, key=lambda number: self._position(number)[0]) + self.tail
+
+    def whole(self, first: int, stop: int) -> int:
+        """`stop`, or where that is within a window the number behind that window; `first` where nothing is between."""
+        return stop if stop in (first, self.head) else self.after(*self._position(stop - 1))
+
+    def of_symbols(self, first: int, stop: int, asked: NDArray[np.bool_]) -> Sequence[int]:
+        """Numbers first <= n < stop of the entries of the symbols of which `asked`, of shape (symbols,), is true."""
+        numbers = np.arange(first, stop)
+        found: list[int] = numbers[asked[self._index[numbers % self.capacity, 2]]].tolist()
+        return found
 
     def newest(
         self, first: int, stop: int, asked: NDArray[np.bool_], segments: Sequence[Segment]

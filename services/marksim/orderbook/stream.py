@@ -22,7 +22,9 @@ MAX_BATCH_MS: Final = 1_000
 MESSAGE_BYTES: Final = 1 << 17
 """A message is closed at the end of the window in which it reaches this size."""
 MESSAGE_FRAMES: Final = 128
-"""And at the end of the window in which so many frames were looked at: to put it together takes the event loop half a ms."""
+"""And at the end of the window in which it has so many frames: to put it together takes the event loop half a ms."""
+LOOKED_AT: Final = 4_096
+"""And at the end of the window in which so many frames were looked at, for the reader or not."""
 
 PARTS: Final[dict[int, tuple[Segment, ...]]] = {
     pb.FRAME_PART_TICKS: (Segment.TICK,),
@@ -335,21 +337,19 @@ class TickReader:
 
     def _gather(self, message: pb.StreamTicksResponse, run: RunFacts) -> int:
         """Add all frames of the run that fit, whole windows only; returns the last window that is complete with them."""
-        ring = self._tape.ring
-        size, window, full = 0, self._position[1], self._cursor + MESSAGE_FRAMES
-        self.backlogged = False
-        while self._cursor < ring.head:
-            entry = ring.entry(self._cursor)
-            if entry.run != run.number:
-                return run.last_window
-            if entry.window != window and (size >= MESSAGE_BYTES or self._cursor >= full):
-                self.backlogged = True
-                return window
+        ring, end = self._tape.ring, self._tape.ring.end_of(run.number)
+        stop = ring.whole(self._cursor, min(self._cursor + LOOKED_AT, end))
+        size, window = 0, -1
+        for count, number in enumerate(ring.of_symbols(self._cursor, stop, self._asked)):
+            entry = ring.entry(number)
+            if entry.window != window and (size >= MESSAGE_BYTES or count >= MESSAGE_FRAMES):
+                self._cursor, self.backlogged = number, True
+                return entry.window - 1
             window = entry.window
-            if entry.symbol in self._symbols:
-                size += self._add(message, entry)
-            self._cursor += 1
-        return run.last_window
+            size += self._add(message, entry)
+        last = run.last_window if stop == end else ring.entry(stop - 1).window
+        self._cursor, self.backlogged = stop, stop < end
+        return last
 
     def _conflate(self, message: pb.StreamTicksResponse, run: RunFacts) -> int:
         """Add each symbol's newest frame that has an asked part; all before it are dropped and counted."""
