@@ -235,8 +235,14 @@ class Others:
     def _spent(self) -> float:
         """Seconds of processor time of everybody else so far."""
         all_ = psutil.cpu_times()
-        own = [process.cpu_times() for process in self._own]
-        return sum(all_) - all_.idle - all_.iowait - sum(one.user + one.system for one in own)
+        # What guests take is part of user and nice as well.
+        busy = sum(all_) - all_.idle - all_.iowait - all_.guest - all_.guest_nice
+        own_s = 0.0
+        for process in self._own:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                own = process.cpu_times()
+                own_s += own.user + own.system
+        return busy - own_s
 
 
 async def watch_lag(market: SupervisedMarket, soak: Soak) -> None:
@@ -326,6 +332,8 @@ async def run(
                 # Servers see that a connection is gone a moment later.
                 await asyncio.sleep(QUIET_S)
                 sample(market, soak)
+            if watching.done():
+                watching.result()  # it ends only where it failed
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
             soak.consumers = consumers.came

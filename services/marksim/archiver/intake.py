@@ -173,7 +173,7 @@ class Intake:
         # What the book itself called lost is recorded already.
         if previous > max(known.frame, self._told_lost):
             self._record(Gap(self.run, known.frame + 1, previous, "frames are missing before the next one", symbol))
-        self._progress[symbol] = Progress(max(known.through, window), window)
+        self._progress[symbol] = Progress(window, window)
         sequence = 0
         for table, columns in (
             ("trades", frame.trades),

@@ -48,7 +48,7 @@ class ExecutionReader:
 
     @property
     def catches_up(self) -> bool:
-        """Whether the next `take` goes a piece of its way through memory."""
+        """Whether there is more to come at once, in memory, and nothing that is due."""
         return not self._due and self._frames.catches_up
 
     @property
@@ -73,6 +73,8 @@ class ExecutionReader:
             if message is None:
                 return None
             self._due.extend(self._responses(message))
+            if not self._due and self._frames.catches_up:
+                return None
         return self._due.popleft()
 
     def heartbeat(self) -> pb.StreamExecutionsResponse:
@@ -83,9 +85,7 @@ class ExecutionReader:
         responses = []
         for window, frames in groupby(message.frames, key=lambda frame: frame.window):
             responses += self._window(message.run, window, frames)
-        # Somebody else's long history is told as a position, too: it takes a while, and others are to have their turn.
-        told = message.HasField("gap") or message.HasField("run_started") or self._frames.backlogged
-        if told and not responses:
+        if (message.HasField("gap") or message.HasField("run_started")) and not responses:
             responses.append(_position(message))
         if message.HasField("gap"):
             responses[0].gap.CopyFrom(message.gap)
