@@ -1,6 +1,7 @@
 """The newest encoded frames in one block of memory that never grows."""
 
 import bisect
+import sys
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final, NamedTuple
@@ -116,8 +117,7 @@ class FrameRing:
         """Number of the first entry behind that run; `head` where there is none yet."""
         if self.tail == self.head or self._position(self.head - 1)[0] <= run:
             return self.head
-        numbers = range(self.tail, self.head)
-        return bisect.bisect_right(numbers, run, key=lambda number: self._position(number)[0]) + self.tail
+        return self.after(run, sys.maxsize)
 
     def whole(self, first: int, stop: int) -> int:
         """`stop`, or where that is within a window the number behind that window; `first` where nothing is between."""
